@@ -1,0 +1,26 @@
+"""What everything stands on: results, pytree algebra, loops that vmap well, closures, frozen arrays, XLA tuning."""
+
+from .closure import Closed, close
+from .entry import call_jitted
+from .frozen import Frozen
+from .loop import when, while_loop
+from .result import RESULT
+from .rows import empty_rows, read_row, write_row
+from .trees import max_norm, rms_norm
+from .xla import tune
+
+__all__ = [
+    "RESULT",
+    "Closed",
+    "Frozen",
+    "call_jitted",
+    "close",
+    "empty_rows",
+    "max_norm",
+    "read_row",
+    "rms_norm",
+    "tune",
+    "when",
+    "while_loop",
+    "write_row",
+]

@@ -1,0 +1,37 @@
+"""A user's function as a jaxpr whose captured arrays are explicit, so that derivatives and batches reach them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+from jax.extend.core import Jaxpr
+from jaxtyping import Array, PyTree
+
+
+class Closed(eqx.Module):
+    """A function traced once for arguments of one type; the arrays it closed over are leaves of this module.
+
+    Call it with arguments of the structure, shapes and dtypes it was traced for.
+    """
+
+    captured: list[Array]
+    jaxpr: Jaxpr = eqx.field(static=True)
+    in_tree: Any = eqx.field(static=True)
+    out_tree: Any = eqx.field(static=True)
+
+    def __call__(self, *args: PyTree) -> PyTree:
+        flat, tree = jax.tree.flatten(args)
+        if tree != self.in_tree:
+            raise TypeError(f"a traced function was made for arguments {self.in_tree}, but called with {tree}")
+        return jax.tree.unflatten(self.out_tree, jax.core.eval_jaxpr(self.jaxpr, self.captured, *flat))
+
+
+def close(function: Callable, *args: PyTree) -> Closed:
+    """Traces `function(*args)`, whose array leaves may be tracers, arrays or `jax.ShapeDtypeStruct`.
+
+    Leaves of `args` that are no arrays (ints, strings, functions) are part of the trace.
+    Cost: one trace of the function, no compilation.
+    """
+    closed, out = jax.make_jaxpr(function, return_shape=True)(*args)
+    return Closed(list(closed.consts), closed.jaxpr, jax.tree.structure(args), jax.tree.structure(out))

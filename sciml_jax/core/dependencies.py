@@ -1,0 +1,77 @@
+"""Which outputs of a jaxpr depend on which inputs: exact through calls, loops and branches, else conservative."""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
+
+
+def depends(jaxpr: Jaxpr, marked: Sequence[bool], *, differentiably: bool = False) -> list[bool]:
+    """Which outputs depend on the marked inputs of `jaxpr` (its constants count as unmarked).
+
+    With `differentiably=True` only dependences count that a derivative can follow: `stop_gradient` and values that
+    are not inexact cut them. Cost: one pass over the equations, and a fixed point in every loop.
+    """
+    known = dict(zip(jaxpr.invars, marked, strict=True))
+
+    def read(atom) -> bool:
+        return not isinstance(atom, Literal) and known.get(atom, False)
+
+    for eqn in jaxpr.eqns:
+        inputs = [read(atom) for atom in eqn.invars]
+        outputs = _equation(eqn, inputs, differentiably) if any(inputs) else [False] * len(eqn.outvars)
+        for var, mark in zip(eqn.outvars, outputs, strict=True):
+            known[var] = mark and (not differentiably or _inexact(var))
+    return [read(atom) for atom in jaxpr.outvars]
+
+
+def _inexact(var) -> bool:
+    dtype = getattr(var.aval, "dtype", None)
+    return dtype is not None and jnp.issubdtype(dtype, jnp.inexact)
+
+
+def _open(jaxpr) -> Jaxpr:
+    return jaxpr.jaxpr if isinstance(jaxpr, ClosedJaxpr) else jaxpr
+
+
+def _equation(eqn: JaxprEqn, inputs: list[bool], differentiably: bool) -> list[bool]:
+    match eqn.primitive.name:
+        case "stop_gradient" if differentiably:
+            return [False] * len(eqn.outvars)
+        case "while":
+            return _while(eqn, inputs, differentiably)
+        case "scan":
+            return _scan(eqn, inputs, differentiably)
+        case "cond":
+            branches = [depends(_open(b), inputs[1:], differentiably=differentiably) for b in eqn.params["branches"]]
+            chosen = inputs[0] and not differentiably
+            return [chosen or any(marks) for marks in zip(*branches, strict=True)]
+    inner = [v for v in eqn.params.values() if isinstance(v, Jaxpr | ClosedJaxpr)]
+    if len(inner) == 1 and len(_open(inner[0]).invars) == len(inputs):
+        return depends(_open(inner[0]), inputs, differentiably=differentiably)
+    return [True] * len(eqn.outvars)
+
+
+def _while(eqn: JaxprEqn, inputs: list[bool], differentiably: bool) -> list[bool]:
+    n_cond, n_body = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
+    cond_consts, body_consts, carry = inputs[:n_cond], inputs[n_cond : n_cond + n_body], inputs[n_cond + n_body :]
+    cond, body = _open(eqn.params["cond_jaxpr"]), _open(eqn.params["body_jaxpr"])
+    while True:
+        after = depends(body, body_consts + carry, differentiably=differentiably)
+        if not differentiably and any(depends(cond, cond_consts + carry)):
+            return [True] * len(carry)
+        new = [a or b for a, b in zip(carry, after, strict=True)]
+        if new == carry:
+            return carry
+        carry = new
+
+
+def _scan(eqn: JaxprEqn, inputs: list[bool], differentiably: bool) -> list[bool]:
+    n_consts, n_carry = eqn.params["num_consts"], eqn.params["num_carry"]
+    consts, carry, xs = inputs[:n_consts], inputs[n_consts : n_consts + n_carry], inputs[n_consts + n_carry :]
+    while True:
+        out = depends(_open(eqn.params["jaxpr"]), consts + carry + xs, differentiably=differentiably)
+        new = [a or b for a, b in zip(carry, out[:n_carry], strict=True)]
+        if new == carry:
+            return carry + out[n_carry:]
+        carry = new

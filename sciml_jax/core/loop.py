@@ -1,0 +1,252 @@
+"""A while loop whose predicate is never batched: `vmap` runs the lanes together and masks the finished ones."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.custom_batching import custom_vmap
+from jax.custom_derivatives import SymbolicZero
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
+from jaxtyping import Array, Bool
+
+from .dependencies import depends
+
+Carry = TypeVar("Carry")
+Buffers = TypeVar("Buffers")
+
+
+def while_loop(
+    active: Callable[[Carry], Bool[Array, ""]],
+    body: Callable[[Carry, Buffers, Bool[Array, ""]], tuple[Carry, Buffers]],
+    carry: Carry,
+    buffers: Buffers,
+) -> tuple[Carry, Buffers]:
+    """Runs `carry, buffers = body(carry, buffers, on)` while `active(carry)`.
+
+    `jax.lax.while_loop` with a batched predicate selects every carried leaf in every iteration, large buffers
+    included. Here the batched loop runs while any lane is active; in finished lanes the leaves of `carry` (small)
+    are masked, and `buffers` (large, written in place) are left to the body, which must write nothing that matters
+    where `on` is false: `sciml_jax.core.write_row` sends such rows to a spare last row.
+
+    **Arguments:**
+
+    - `active`: whether to go on, from the carry alone.
+    - `body`: one iteration. `on` is false in a lane that has finished while others go on.
+    - `carry`: pytree of arrays; `buffers`: pytree of arrays. Both functions may close over tracers.
+
+    Goes through `jit`, `vmap` (nested too), `jvp` and their combinations; what is not batched stays so.
+    Reverse mode is not defined: the solvers bring their own (`sciml_jax.solve.sensitivity`).
+
+    >>> import jax.numpy as jnp
+    >>> total, _ = while_loop(lambda c: c < 10, lambda c, b, on: (c + 4, b), jnp.asarray(0), ())
+    >>> int(total)
+    12
+    """
+    carry, buffers = jax.tree.map(jnp.asarray, (carry, buffers))
+    flat, tree = jax.tree.flatten(carry)
+    flat_buffers, buffers_tree = jax.tree.flatten(buffers)
+    n = len(flat)
+
+    def flat_active(*xs):
+        return active(jax.tree.unflatten(tree, xs))
+
+    def flat_body(on, *xs):
+        new, new_buffers = body(jax.tree.unflatten(tree, xs[:n]), jax.tree.unflatten(buffers_tree, xs[n:]), on)
+        return _like(flat, tree, new, "carry") + _like(flat_buffers, buffers_tree, new_buffers, "buffers")
+
+    active_jaxpr, active_consts = _hoist(jax.make_jaxpr(flat_active)(*flat))
+    body_jaxpr, body_consts = _hoist(jax.make_jaxpr(flat_body)(jnp.asarray(True), *flat, *flat_buffers))
+    n_active = len(active_consts)
+    run_active, run_body = jaxpr_as_fun(active_jaxpr), jaxpr_as_fun(body_jaxpr)
+    spec = _Spec(
+        n_consts=n_active + len(body_consts),
+        n_carry=n,
+        active=lambda consts, xs: run_active(*consts[:n_active], *xs)[0],
+        body=lambda consts, on, xs, rows: _split(run_body(*consts[n_active:], on, *xs, *rows), n),
+    )
+    out = _run(spec, *active_consts, *body_consts, *flat, *flat_buffers)
+    return jax.tree.unflatten(tree, out[:n]), jax.tree.unflatten(buffers_tree, out[n:])
+
+
+def when(on, body: Callable[[Carry, Buffers], tuple[Carry, Buffers]], carry: Carry, buffers: Buffers = ()):
+    """`body(carry, buffers)` where `on`, else both unchanged; under `vmap` it is skipped when no lane wants it.
+
+    Unlike `lax.cond` it never turns into a `select` that computes the body for nobody. The body must produce the
+    structure it was given, and write no buffer rows in lanes that are off: it gets `(carry, buffers, on)`.
+    """
+
+    def once(state, rows, on):
+        todo, inner = state
+        inner, rows = body(inner, rows, on & todo)
+        return (jnp.asarray(False), inner), rows
+
+    (_, carry), buffers = while_loop(lambda state: state[0], once, (jnp.asarray(on), carry), buffers)
+    return carry, buffers
+
+
+@dataclass(frozen=True, eq=False)
+class _Spec:
+    """A loop on flat operands (constants, carry, buffers); `depth` counts the batch axes it has absorbed."""
+
+    n_consts: int
+    n_carry: int
+    active: Callable
+    body: Callable  # (consts, on, carry, buffers) -> (carry, buffers); `on` is ignored when depth > 0
+    depth: int = 0
+
+    def split(self, operands):
+        consts, rest = _split(operands, self.n_consts)
+        return consts, *_split(rest, self.n_carry)
+
+    def masked(self, *operands):
+        """One iteration in which a finished lane keeps its carry."""
+        consts, carry, buffers = self.split(operands)
+        if self.depth > 0:
+            carry, buffers = self.body(consts, None, carry, buffers)
+        else:
+            on = self.active(consts, carry)
+            new, buffers = self.body(consts, on, carry, buffers)
+            carry = [jnp.where(on, a, b) for a, b in zip(new, carry, strict=True)]
+        return [*carry, *buffers]
+
+
+def _split(xs, n):
+    return list(xs[:n]), list(xs[n:])
+
+
+def _hoist(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list]:
+    """The constants of a jaxpr, tracers among them, as leading arguments."""
+    jaxpr = closed.jaxpr
+    moved = jaxpr.replace(
+        constvars=(),
+        invars=[*jaxpr.constvars, *jaxpr.invars],
+        debug_info=jaxpr.debug_info.with_unknown_names(),
+    )
+    return ClosedJaxpr(moved, ()), list(closed.consts)
+
+
+def _like(old: list, tree, new, name: str) -> list:
+    flat, new_tree = jax.tree.flatten(new)
+    if new_tree != tree:
+        raise TypeError(f"the loop body changed the structure of the {name}: {tree} became {new_tree}")
+    for a, b in zip(old, flat, strict=True):
+        if a.shape != jnp.shape(b) or a.dtype != jnp.result_type(b):
+            got = jax.typeof(jnp.asarray(b))
+            raise TypeError(f"the loop body changed a leaf of the {name} from {jax.typeof(a)} to {got}")
+    return flat
+
+
+def _run(spec: _Spec, *operands):
+    # custom_jvp stands around custom_vmap: vmap of a jvp through custom_vmap alone recurses without end.
+    run = custom_vmap(lambda *xs: _lower(spec, *xs))
+    run.def_vmap(lambda size, batched, *xs: _batched(spec, size, batched, xs))
+    differentiable = jax.custom_jvp(run)
+    differentiable.defjvp(lambda primals, tangents: _jvp(spec, primals, tangents), symbolic_zeros=True)
+    return differentiable(*operands)
+
+
+def _lower(spec: _Spec, *operands):
+    consts, carry, buffers = spec.split(operands)
+
+    def cond(state):
+        return jnp.any(spec.active(consts, state[0]))
+
+    def body(state):
+        return spec.body(consts, True, *state)
+
+    carry, buffers = jax.lax.while_loop(cond, body, (carry, buffers))
+    return [*carry, *buffers]
+
+
+def _fixed_point(spec: _Spec, jaxpr, marked: list[bool], **options) -> list[bool]:
+    """Marks of all operands, once the carry and buffers that depend on marked operands are marked too."""
+    while True:
+        after = depends(jaxpr, marked, **options)
+        new = marked[: spec.n_consts] + [a or b for a, b in zip(marked[spec.n_consts :], after, strict=True)]
+        if new == marked:
+            return marked
+        marked = new
+
+
+def _batched(spec: _Spec, size, batched, operands):
+    """The same loop over one more axis; only what depends on batched operands is batched."""
+    one = [x[0] if b else x for x, b in zip(operands, batched, strict=True)]
+    closed = jax.make_jaxpr(spec.masked)(*one)
+    marked = _fixed_point(spec, closed.jaxpr, list(batched))
+    operands = [
+        jnp.broadcast_to(x, (size, *x.shape)) if m and not b else x
+        for x, m, b in zip(operands, marked, batched, strict=True)
+    ]
+    axes = [0 if m else None for m in marked]
+    n = spec.n_consts
+
+    def body(consts, on, carry, buffers):
+        out = jax.vmap(spec.masked, in_axes=axes, axis_size=size)(*consts, *carry, *buffers)
+        return _split([x if m else x[0] for x, m in zip(out, marked[n:], strict=True)], spec.n_carry)
+
+    def active(consts, carry):
+        in_axes = (axes[:n], axes[n : n + spec.n_carry])
+        return jax.vmap(spec.active, in_axes=in_axes, axis_size=size)(consts, carry)
+
+    out = _run(_Spec(n, spec.n_carry, active, body, spec.depth + 1), *operands)
+    return out, marked[n:]
+
+
+def _jvp(spec: _Spec, primals, tangents):
+    """The loop on values and the tangents that are not identically zero."""
+    perturbed = [not isinstance(t, SymbolicZero) for t in tangents]
+    n, m = spec.n_consts, spec.n_carry
+    closed = jax.make_jaxpr(lambda *xs: [y for part in _step(spec, xs) for y in part])(*primals)
+    marked = _fixed_point(spec, closed.jaxpr, perturbed, differentiably=True)
+    ends = (n, n + m)
+    counts = [sum(marked[a:b]) for a, b in zip((0, *ends), (*ends, len(marked)), strict=True)]
+    dots = [
+        (jnp.zeros(x.shape, x.dtype) if isinstance(t, SymbolicZero) else t)
+        for x, t, k in zip(primals, tangents, marked, strict=True)
+        if k
+    ]
+    out_marked = marked[n:]
+
+    def body(consts, on, carry, buffers):
+        (consts, d_consts), (carry, d_carry) = _split(consts, n), _split(carry, m)
+        buffers, d_buffers = _split(buffers, len(primals) - n - m)
+        values = [*consts, *carry, *buffers]
+
+        def moved(*moving):
+            moving = iter(moving)
+            full = [next(moving) if k else x for x, k in zip(values, marked, strict=True)]
+            c, x, b = spec.split(full)
+            new, rows = spec.body(c, on, x, b)
+            return [*new, *rows]
+
+        at = [x for x, k in zip(values, marked, strict=True) if k]
+        out, d_out = jax.jvp(moved, at, [*d_consts, *d_carry, *d_buffers])
+        d_out = [t for t, k in zip(d_out, out_marked, strict=True) if k]
+        return [*out[:m], *d_out[: counts[1]]], [*out[m:], *d_out[counts[1] :]]
+
+    def active(consts, carry):
+        return spec.active(consts[:n], carry[:m])
+
+    joint = _Spec(n + counts[0], m + counts[1], active, body, spec.depth)
+    d_consts, d_rest = _split(dots, counts[0])
+    d_carry, d_buffers = _split(d_rest, counts[1])
+    out = _run(joint, *primals[:n], *d_consts, *primals[n : n + m], *d_carry, *primals[n + m :], *d_buffers)
+    carry, buffers = _split(out, m + counts[1])
+    values = [*carry[:m], *buffers[: len(primals) - n - m]]
+    moving = iter([*carry[m:], *buffers[len(primals) - n - m :]])
+    out_dots = [next(moving) if k else _zero(x) for x, k in zip(values, out_marked, strict=True)]
+    return values, out_dots
+
+
+def _step(spec: _Spec, operands):
+    consts, carry, buffers = spec.split(operands)
+    return spec.body(consts, jnp.asarray(True), carry, buffers)
+
+
+def _zero(x):
+    if jnp.issubdtype(x.dtype, jnp.inexact):
+        return jnp.zeros(x.shape, x.dtype)
+    return np.zeros(x.shape, jax.dtypes.float0)

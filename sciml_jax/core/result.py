@@ -1,0 +1,41 @@
+"""Why a solve ended: one enumeration for every solver, with the cure in the text."""
+
+import equinox as eqx
+
+
+class RESULT(eqx.Enumeration):
+    """Why a solve ended. `RESULT.successful` and `RESULT.event_occurred` are successes, all others failures.
+
+    Compare with `sol.result == sj.RESULT.successful` (an array of booleans under `vmap`);
+    `sj.RESULT[sol.result]` is the text.
+
+    >>> import sciml_jax as sj
+    >>> sol = sj.solve_ode(lambda t, y, args: -y, (0.0, 1.0), 1.0)
+    >>> bool(sol.result == sj.RESULT.successful)
+    True
+    """
+
+    successful = ""
+    event_occurred = "A terminating event ended the solve before t1."
+    max_steps_reached = (
+        "The solver took max_steps steps before it reached t1. Raise max_steps=, loosen rtol= and atol=, "
+        "or, where the problem is stiff, use an implicit method."
+    )
+    dt_min_reached = (
+        "The step size fell below the smallest one that t (or dt_min=) allows. The tolerance may be below the rounding "
+        "error of the dtype, or the solution may have a singularity or a jump: loosen rtol= and atol=, use float64, "
+        "or name the jump times in step_to=."
+    )
+    non_finite = (
+        "The solution or its error estimate became NaN or infinite and smaller steps did not help. Check the field at "
+        "the reported state, the initial state, and whether the solution blows up."
+    )
+    max_events_reached = (
+        "max_events events happened before t1. Raise max_events=, or end the solve with a terminating event "
+        "where events accumulate (a ball that comes to rest)."
+    )
+    save_capacity_reached = (
+        "There were more steps than save=Steps(capacity) or Dense(capacity) can hold; the ones before are kept. "
+        "Raise the capacity, or save at given times."
+    )
+    save_outside_span = "save= names times outside t_span. Clip them to the span, or widen it."

@@ -1,0 +1,355 @@
+"""The adaptive loop: one driver for every method, with saving, events and recording as separate pieces of state."""
+
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int, PyTree
+
+from ..core import RESULT, trees, when, while_loop
+from . import events as ev
+from .job import Job, Outcome, Resume
+from .method import Method, MethodState, Step
+from .problem import Problem, State, Time
+from .saving import StepView
+from .step_size import initial_step
+
+RESTARTED = -2  # code of a step that ended at a time of step_to; -1: a plain step; 0, 1, ...: the event that cut it
+PLAIN = -1
+
+
+class Recorder(Protocol):
+    """A piece that keeps what a gradient needs of every accepted step."""
+
+    def init(self, job: Job, t: Time, y: State, carry: PyTree) -> tuple[PyTree, PyTree]:
+        """Counters and buffers before the first step."""
+        ...
+
+    def update(
+        self, step: Array, view: StepView, code: Array, carry: PyTree, counters: PyTree, buffers: PyTree
+    ) -> tuple[PyTree, PyTree]:
+        """Counters and buffers after step number `step`; `carry` is the method's carry after it."""
+        ...
+
+
+class Loop(NamedTuple):
+    """What the loop carries and masks; a piece that nobody asked for is an empty tuple."""
+
+    t: Time
+    y: State
+    dt: Time
+    state: MethodState
+    control: PyTree
+    rejected_last: Bool[Array, ""]
+    accepted: Int[Array, ""]
+    rejected: Int[Array, ""]
+    counts: dict[str, Int[Array, ""]]
+    result: RESULT
+    ended: Bool[Array, ""]
+    cuts: Any
+    signs: Any
+    n_events: Any
+    saves: tuple[Any, ...]
+    record: Any
+
+
+class Buffers(NamedTuple):
+    """What the loop writes in place."""
+
+    saves: tuple[Any, ...]
+    events: Any
+    record: Any
+
+
+class After(NamedTuple):
+    """Where an accepted step ends, once events, stops and the projection have had their say."""
+
+    t: Time
+    y: State
+    state: MethodState
+    code: Int[Array, ""]
+    signs: Any
+    y_before: State
+
+
+def drive(job: Job, recorder: Recorder | None = None) -> tuple[Outcome, Any]:
+    """Steps from t0 to t1 and returns what was asked for, and what the recorder kept.
+
+    There is no branch on the method: it is the pure functions of `Method`.
+    """
+    problem, method, controller = job.problem, job.method, job.controller
+    direction = jnp.where(job.t1 < job.t0, -1.0, 1.0).astype(job.t0.dtype)
+    loop, buffers = _start(job, direction, recorder)
+
+    def active(loop: Loop):
+        return (loop.result == RESULT.successful) & ~loop.ended & (direction * (job.t1 - loop.t) > 0)
+
+    def body(loop: Loop, buffers: Buffers, on):
+        dt = loop.dt if job.dt_max is None else direction * jnp.minimum(jnp.abs(loop.dt), job.dt_max)
+        t_right, target, reached, at_stop = _aim(job, loop, dt, direction)
+        h = t_right - loop.t
+        step = method.step(problem, loop.t, loop.y, h, loop.state)
+        accept, finite, control, dt_next = _judge(job, loop, step, dt, h, reached, direction)
+        after = _finish(job, loop, step, t_right, target, at_stop, on & accept)
+        view = StepView(loop.t, t_right, after.t, after.y, step.dense, on & accept, direction)
+        saves, save_rows = _save(job, view, loop.saves, buffers.saves)
+        record, record_rows = loop.record, buffers.record
+        if recorder is not None:
+            carry = after.state.carry
+            record, record_rows = recorder.update(loop.accepted, view, after.code, carry, record, record_rows)
+        n_events, log = loop.n_events, buffers.events
+        if job.events:
+            happened = view.on & (after.code >= 0)
+            hit = ev.Hit(after.code, after.t, after.signs, after.signs)
+            n_events, log = ev.log_event(n_events, log, hit, after.y_before, happened)
+        accepted, rejected = loop.accepted + accept, loop.rejected + ~accept
+        result = _result(job, loop, accepted + rejected, t_right, dt_next, accept, finite, n_events, saves)
+        keep = lambda new, old: trees.select(accept, new, old)  # noqa: E731
+        new = Loop(
+            t=jnp.where(accept, after.t, loop.t),
+            y=keep(after.y, loop.y),
+            dt=dt_next,
+            state=keep(after.state, step.rejected),
+            control=control,
+            rejected_last=~accept,
+            accepted=accepted,
+            rejected=rejected,
+            counts={k: v + jnp.asarray(step.counts.get(k, 0), v.dtype) for k, v in loop.counts.items()},
+            result=result,
+            ended=accept & ev.terminating(job.events, after.code) if job.events else loop.ended,
+            cuts=loop.cuts + (accept & (after.code != PLAIN)) if _cuttable(job) else (),
+            signs=keep(after.signs, loop.signs),
+            n_events=n_events,
+            saves=saves,
+            record=record,
+        )
+        if job.progress is not None:
+            job.progress.update(new.t, job.t0, job.t1, new.accepted)
+        return new, Buffers(save_rows, log, record_rows)
+
+    loop, buffers = while_loop(active, body, loop, buffers)
+    return _outcome(job, loop, buffers), (loop.record, buffers.record)
+
+
+def _cuttable(job: Job) -> bool:
+    return bool(job.events) or job.step_to is not None
+
+
+def _start(job: Job, direction: Time, recorder: Recorder | None) -> tuple[Loop, Buffers]:
+    problem, method = job.problem, job.method
+    t, y, counts = job.t0, job.y0, dict.fromkeys(_count_names(job), 0)
+    if job.resume is not None:
+        dt, state, control = job.resume.dt, job.resume.method, job.resume.control
+    else:
+        dt = job.dt0
+        if dt is None and job.controller.adaptive:
+            dt = jax.lax.stop_gradient(initial_step(problem, t, y, method.order, job.t1 - t))
+            counts["field_evaluations"] = counts.get("field_evaluations", 0) + 2
+        dt = job.t1 - t if dt is None else direction * jnp.abs(dt)
+        dt = jax.lax.stop_gradient(dt)
+        state, control = method.init(problem, t, y, dt), job.controller.init(t.dtype)
+        counts = {k: n + method.init_counts().get(k, 0) for k, n in counts.items()}
+    dense = jax.eval_shape(lambda: _prepared(problem, method, t, y, dt, state))
+    saves = [save.init(problem, method, t, y, dense) for save in job.saves]
+    result = RESULT.successful
+    outside = [_outside(save.ts, job.t0, job.t1, direction) for save in job.saves if hasattr(save, "ts")]
+    if outside:
+        result = RESULT.where(jnp.any(jnp.stack(outside)), RESULT.save_outside_span, result)
+    result = RESULT.where(trees.all_finite(y), result, RESULT.non_finite)
+    n_events, log, signs = (), (), ()
+    if job.events:
+        n_events, log = ev.new_log(job.max_events, t, y)
+        signs = ev.first_signs(job.events, problem, t, y)
+    record, record_rows = ((), ()) if recorder is None else recorder.init(job, t, y, state.carry)
+    loop = Loop(
+        t=t,
+        y=y,
+        dt=dt,
+        state=state,
+        control=control,
+        rejected_last=jnp.asarray(False),
+        accepted=jnp.int32(0),
+        rejected=jnp.int32(0),
+        counts={k: jnp.int32(n) for k, n in counts.items()},
+        result=result,
+        ended=jnp.asarray(False),
+        cuts=jnp.int32(0) if _cuttable(job) else (),
+        signs=signs,
+        n_events=n_events,
+        saves=tuple(counters for counters, _ in saves),
+        record=record,
+    )
+    return loop, Buffers(tuple(rows for _, rows in saves), log, record_rows)
+
+
+def _prepared(problem: Problem, method: Method, t: Time, y: State, dt: Time, state: MethodState):
+    return method.prepare(problem, t, dt, method.step(problem, t, y, dt, state).dense)
+
+
+def _count_names(job: Job) -> tuple[str, ...]:
+    names = job.method.init_counts()
+    return tuple(names) if "field_evaluations" in names else ("field_evaluations", *names)
+
+
+def _outside(ts: Array, t0: Time, t1: Time, direction: Time) -> Bool[Array, ""]:
+    return jnp.any((direction * (ts - t0) < 0) | (direction * (ts - t1) > 0))
+
+
+def _aim(job: Job, loop: Loop, dt: Time, direction: Time):
+    """Where the step ends: at the controller's time, or at the next time that must be hit exactly.
+
+    A step to a time of `step_to` stops one rounding error before it: an input that jumps there is seen from its left,
+    and the next step starts on its right.
+    """
+    step = loop.accepted
+    if _cuttable(job) and not job.controller.counts_cut_steps:
+        step = step - loop.cuts
+    proposed = job.controller.grid(step, loop.t, dt, job.t0, job.t1)
+    target = job.t1
+    is_stop = jnp.asarray(False)
+    if job.step_to is not None:
+        ahead = direction * (job.step_to - loop.t) > 0
+        nearest = jnp.argmin(jnp.where(ahead, direction * job.step_to, jnp.inf))
+        stop = job.step_to[nearest]
+        is_stop = ahead[nearest] & (direction * (job.t1 - stop) > 0)
+        target = jnp.where(is_stop, stop, job.t1)
+    end = target
+    if job.step_to is not None:
+        before = jnp.nextafter(jax.lax.stop_gradient(target), -direction * jnp.inf)
+        end = jnp.where(is_stop, target + jax.lax.stop_gradient(before - target), target)
+    # a step that would leave a sliver is stretched by up to one percent, unless its end is prescribed
+    stretch = 1.0 if job.controller.prescribed else 1.01
+    reached = direction * (loop.t + stretch * (proposed - loop.t) - end) >= 0
+    return jnp.where(reached, end, proposed), target, reached, reached & is_stop
+
+
+def _judge(job: Job, loop: Loop, step: Step, dt: Time, h: Time, reached, direction: Time):
+    """Whether the step is accepted, whether it was finite, and the size of the next one."""
+    if not job.controller.adaptive:
+        finite = trees.all_finite(step.y)
+        return finite & step.ok, finite, loop.control, dt
+    error = jax.lax.stop_gradient(job.problem.error_norm(step.error, loop.y, step.y))
+    finite = jnp.isfinite(error)
+    error = jnp.where(finite, error, jnp.inf)
+    accept = (error <= 1) & step.ok
+    verdict = job.controller.control(error, step.order, loop.control)
+    # no growth right after a rejection, and always a smaller step after one
+    limit = jnp.where(loop.rejected_last, 1.0, jnp.inf)
+    factor = jnp.minimum(verdict.factor, jnp.where(accept, limit, 0.9)).astype(h.dtype)
+    dt_next = h * factor
+    if step.dt_next is not None:
+        dt_next = jnp.where(accept, step.dt_next, dt_next)
+    # a step cut short at a target must not make the next one small
+    longer = direction * jnp.maximum(jnp.abs(dt_next), jnp.abs(dt))
+    dt_next = jax.lax.stop_gradient(jnp.where(accept & reached, longer, dt_next))
+    return accept, finite, trees.select(accept, verdict.state, loop.control), dt_next
+
+
+def advance(job: Job, t: Time, y: State, t_right: Time, state: MethodState, t_next: Time, code) -> tuple[Any, Any]:
+    """One accepted step repeated: its end is known, so there is no error, no controller and no search.
+
+    Returns `(t, y, carry, y_before)` after the step, with the state before an event's effect (`None` where the job
+    has no events), and the step's raw dense data. This is what gradients differentiate.
+    """
+    problem, method = job.problem, job.method
+    step = method.step(problem, t, y, t_right - t, state)
+    end = (t_right, step.y, step.accepted.carry, step.y if job.events else None)
+
+    def restarted():
+        carry = method.restart(problem, t_next, step.y, step.accepted).carry
+        return t_next, step.y, carry, step.y if job.events else None
+
+    def jumped():
+        dense = method.prepare(problem, t, t_right - t, step.dense)
+        jump = ev.jump(job.events, problem, method, dense, t, t_right, code, t_next, step.accepted)
+        return jump.t, jump.y, jump.state.carry, jump.y_before
+
+    if job.step_to is not None:
+        plain = end
+        end = jax.lax.cond(code == RESTARTED, restarted, lambda: plain)
+    if job.events:
+        uncut = end
+        end = jax.lax.cond(code >= 0, jumped, lambda: uncut)
+    if job.projection is not None:
+        y_new = job.projection(end[0], end[1], problem.args)
+        state = MethodState(end[2], step.accepted.cache)
+        end = (end[0], y_new, method.restart(problem, end[0], y_new, state).carry, end[3])
+    return end, step.dense
+
+
+def _finish(job: Job, loop: Loop, step: Step, t_right: Time, target: Time, at_stop, on) -> After:
+    """The end of the step: an event cuts it, a stop restarts the method, the projection moves the state."""
+    problem, method = job.problem, job.method
+    t_next = jnp.where(at_stop, target, t_right) if job.step_to is not None else t_right
+    code = jnp.where(at_stop, RESTARTED, PLAIN).astype(jnp.int32)
+    after = After(t_next, step.y, step.accepted, code, loop.signs, step.y)
+    if job.events:
+        dense = method.prepare(problem, loop.t, t_right - loop.t, step.dense)
+        hit = ev.find(job.events, problem, method, dense, loop.t, t_right, loop.signs, on)
+
+        def jump(after: After, _, on):
+            j = ev.jump(job.events, problem, method, dense, loop.t, t_right, hit.index, hit.t, step.accepted)
+            signs = ev.signs_after(job.events, problem, hit, j.t, j.y)
+            return After(j.t, j.y, j.state, hit.index, signs, j.y_before), ()
+
+        after, _ = when(on & (hit.index >= 0), jump, after._replace(signs=hit.signs), ())
+    if job.step_to is not None:
+
+        def restart(after: After, _, on):
+            return after._replace(state=method.restart(problem, after.t, after.y, after.state)), ()
+
+        after, _ = when(on & (after.code == RESTARTED), restart, after, ())
+    if job.projection is not None:
+        y = job.projection(after.t, after.y, problem.args)
+        after = after._replace(y=y, state=method.restart(problem, after.t, y, after.state))
+    return after
+
+
+def _save(job: Job, view: StepView, counters: tuple, buffers: tuple) -> tuple[tuple, tuple]:
+    pairs = [
+        save.update(job.problem, job.method, view, c, b)
+        for save, c, b in zip(job.saves, counters, buffers, strict=True)
+    ]
+    return tuple(c for c, _ in pairs), tuple(b for _, b in pairs)
+
+
+def _result(job: Job, loop: Loop, attempts, t_right, dt_next, accept, finite, n_events, saves) -> RESULT:
+    """Why to stop, if at all: the first cause wins."""
+    result = loop.result
+    smallest = 4 * jnp.finfo(loop.t.dtype).eps * jnp.abs(loop.t)
+    smallest = smallest if job.dt_min is None else jnp.maximum(smallest, job.dt_min)
+    stuck = ~accept & (jnp.abs(dt_next) <= smallest) if job.controller.adaptive else ~accept
+    stuck = stuck | ((t_right == loop.t) & ~finite)
+    why = RESULT.where(finite, RESULT.dt_min_reached, RESULT.non_finite)
+    result = RESULT.where(stuck, why, result)
+    checks = [((attempts >= job.max_steps), RESULT.max_steps_reached)]
+    if job.events:
+        checks.append((n_events >= job.max_events, RESULT.max_events_reached))
+    for save, counters in zip(job.saves, saves, strict=True):
+        full = save.full(counters)
+        if full is not None:
+            checks.append((full, RESULT.save_capacity_reached))
+    for failed, cause in checks:
+        result = RESULT.where(failed & (result == RESULT.successful), cause, result)
+    return result
+
+
+def _outcome(job: Job, loop: Loop, buffers: Buffers) -> Outcome:
+    direction = jnp.where(job.t1 < job.t0, -1.0, 1.0)
+    done = loop.ended | (direction * (job.t1 - loop.t) <= 0)
+    # a limit that is reached together with the end is no failure
+    limits = (RESULT.max_steps_reached, RESULT.save_capacity_reached, RESULT.max_events_reached)
+    harmless = done & (sum(loop.result == limit for limit in limits) > 0)
+    result = RESULT.where(harmless, RESULT.successful, loop.result)
+    result = RESULT.where(loop.ended & (result == RESULT.successful), RESULT.event_occurred, result)
+    counts = dict(loop.counts)
+    for name, n in job.method.prepare_counts().items():
+        counts[name] = counts[name] + n * sum(s.prepared(c) for s, c in zip(job.saves, loop.saves, strict=True))
+    log = None
+    if job.events:
+        log = ev.EventLog(*buffers.events, loop.n_events)
+        extra = 1 + job.method.init_counts()["field_evaluations"]
+        counts["field_evaluations"] = counts["field_evaluations"] + extra * loop.n_events
+    resume = Resume(loop.t, loop.y, loop.dt, loop.state, loop.control)
+    saved = tuple(zip(loop.saves, buffers.saves, strict=True))
+    return Outcome(loop.t, loop.y, resume, result, loop.accepted, loop.rejected, counts, saved, log, loop.ended)

@@ -1,0 +1,111 @@
+"""Explicit Runge-Kutta steps from a tableau: stages unrolled, zero coefficients skipped."""
+
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+
+from ...core import trees
+from ..interpolation import Hermite, bernstein, hermite, theta
+from ..method import Method, MethodState, Step
+from ..problem import Problem, State, Time
+from .tableau import ButcherTableau, as_floats
+
+
+class Stages(NamedTuple):
+    """Dense data of a step: its first state and the stage derivatives in the order of the tableau's `dense`."""
+
+    y0: State
+    k: tuple[State, ...]
+
+
+class RungeKutta(Method):
+    r"""An explicit Runge-Kutta method; subclasses give a `tableau`.
+
+    $$k_i = f(t + c_i h, y + h \sum_{j<i} a_{ij} k_j), \quad y_1 = y + h \sum b_i k_i$$
+
+    The derivative at the end of a step is kept as the first stage of the next, also where the tableau is not
+    first-same-as-last: the work per step is the same, a rejected step does not repeat it, and the cubic Hermite
+    interpolant comes for free.
+    """
+
+    tableau: ClassVar[ButcherTableau]
+
+    @property
+    def order(self) -> int:
+        return self.tableau.order
+
+    @property
+    def adaptive(self) -> bool:
+        return self.tableau.b_embedded is not None
+
+    @property
+    def prepares(self) -> bool:
+        return bool(self.tableau.extra_c)
+
+    def init(self, problem: Problem, t: Time, y: State, dt: Time) -> MethodState:
+        return MethodState(problem.evaluate(t, y))
+
+    def restart(self, problem: Problem, t: Time, y: State, state: MethodState) -> MethodState:
+        return MethodState(problem.evaluate(t, y))
+
+    def step(self, problem: Problem, t: Time, y: State, dt: Time, state: MethodState) -> Step:
+        tableau = self.tableau
+        c, b = as_floats((tableau.c, tableau.b))
+        k = [state.carry]
+        argument = y
+        for row, node in zip(as_floats(tableau.a[1:]), c[1:], strict=True):
+            argument = trees.axpy(dt, trees.combine(row, k), y)
+            k.append(problem.evaluate(t + float(node) * dt, argument))
+        if tableau.fsal:
+            y1 = argument
+        else:
+            y1 = trees.axpy(dt, trees.combine(b, k), y)
+            k.append(problem.evaluate(t + dt, y1))
+        accepted = MethodState(k[-1])
+        dense: Any = Hermite(y, y1, k[0], k[-1]) if tableau.dense is None else Stages(y, tuple(k))
+        counts = {"field_evaluations": len(k) - 1}
+        return Step(
+            y1, self.error(problem, y, y1, dt, k), accepted, state, dense, True, counts, self.error_order
+        )
+
+    @property
+    def error_order(self) -> int:
+        """The power of the step size with which the error estimate shrinks."""
+        return self.order if self.tableau.embedded_order is None else self.tableau.embedded_order + 1
+
+    def error(self, problem: Problem, y: State, y1: State, dt: Time, k: list[State]) -> State | None:
+        """The error estimate of a step, from its stages."""
+        weights = self.tableau.b_error
+        if weights is None:
+            return None
+        (w,) = as_floats((weights,))
+        total = trees.combine(w, k[: len(w)])
+        assert total is not None
+        return trees.scale(dt, total)
+
+    def prepare(self, problem: Problem, t: Time, dt: Time, dense):
+        if not self.tableau.extra_c:
+            return dense
+        k = list(dense.k)
+        for row, node in zip(as_floats(self.tableau.extra_a), self.tableau.extra_c, strict=True):
+            argument = trees.axpy(dt, trees.combine(row, k[: len(row)]), dense.y0)
+            k.append(problem.evaluate(t + float(node) * dt, argument))
+        return Stages(dense.y0, tuple(k))
+
+    def prepare_counts(self) -> dict[str, int]:
+        return {"field_evaluations": len(self.tableau.extra_c)}
+
+    def interpolate(self, dense, t_left: Time, t_right: Time, t: Time) -> State:
+        if self.tableau.dense is None:
+            return hermite(dense, t_left, t_right, t)
+        s = theta(t_left, t_right, t)
+        weights = bernstein(self.tableau.dense_table, s)
+        kept = [(w, k) for w, k in zip(weights, dense.k, strict=True) if w is not None]
+
+        def leaf(y0, *ks):
+            total = kept[0][0] * ks[0]
+            for (w, _), k in zip(kept[1:], ks[1:], strict=True):
+                total = total + w * k
+            return (y0 + (t_right - t_left) * total).astype(y0.dtype)
+
+        return jax.tree.map(leaf, dense.y0, *[k for _, k in kept])

@@ -1,0 +1,60 @@
+"""One solve as a pytree: everything the driver needs, and what it hands back."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+from jaxtyping import Array, Bool, Int, PyTree
+
+from ..core import RESULT
+from .events import Event, EventLog
+from .method import Method, MethodState
+from .problem import Problem, State, Time
+from .saving import Save
+from .step_size import Controller
+
+
+class Resume(eqx.Module):
+    """Where a solve stood when it ended: give it back as `state=` to continue without a new start."""
+
+    t: Time
+    y: State
+    dt: Time
+    method: MethodState
+    control: PyTree
+
+
+class Job(eqx.Module):
+    """The inputs of one solve, normalised: arrays of one time dtype, traced functions, sorted times."""
+
+    problem: Problem
+    method: Method
+    controller: Controller
+    t0: Time
+    t1: Time
+    y0: State
+    dt0: Time | None
+    dt_min: Time | None
+    dt_max: Time | None
+    step_to: Array | None
+    saves: tuple[Save, ...]
+    events: tuple[Event, ...]
+    projection: Any
+    resume: Resume | None
+    progress: Any = eqx.field(static=True)
+    max_steps: int = eqx.field(static=True)
+    max_events: int = eqx.field(static=True)
+
+
+class Outcome(NamedTuple):
+    """The raw outputs of the driver: the end, the saved buffers, the log of events, and the work done."""
+
+    t: Time
+    y: State
+    resume: Resume
+    result: RESULT
+    accepted: Int[Array, ""]
+    rejected: Int[Array, ""]
+    counts: dict[str, Int[Array, ""]]
+    saved: tuple[Any, ...]
+    events: EventLog | None
+    ended_by_event: Bool[Array, ""]

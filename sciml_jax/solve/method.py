@@ -1,0 +1,95 @@
+"""The contract of a one-step method: configuration in a frozen module, mathematics in pure functions."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import equinox as eqx
+from jaxtyping import Array, Bool, PyTree
+
+from .problem import Problem, State, Time
+
+
+class MethodState(NamedTuple):
+    """What a method remembers between steps.
+
+    `carry` belongs to the mathematics (a first-same-as-last derivative, a history, an order): gradients keep
+    snapshots of it and differentiate its floating-point leaves. `cache` (a Jacobian, a factorisation) is neither.
+    """
+
+    carry: PyTree
+    cache: PyTree = ()
+
+
+class Step(NamedTuple):
+    """What one attempted step returns.
+
+    - `y`: the solution at t + dt. `error`: its estimated error, shaped like y, or `None` (constant steps only).
+    - `accepted`, `rejected`: the state to go on with after either verdict.
+    - `dense`: what `interpolate` needs for this step, any pytree.
+    - `ok`: whether the step could be computed at all (`True`, or a traced boolean).
+    - `counts`: work done, by name, such as `{"field_evaluations": 6}`: whole numbers, Python's or traced.
+    - `order`: of the error estimate plus one: the step control takes this root. A number, or traced.
+    - `dt_next`: a next step that the method proposes itself; `None` leaves it to the controller.
+    """
+
+    y: State
+    error: State | None
+    accepted: MethodState
+    rejected: MethodState
+    dense: PyTree
+    ok: Bool[Array, ""] | bool
+    counts: Mapping[str, Any]
+    order: Any
+    dt_next: Time | None = None
+
+
+class Method(eqx.Module):
+    """A one-step (or multistep) method for `solve_ode`: subclass it, give `order` and the functions below.
+
+    Everything a method does is a pure function of its arguments. Configuration lives in fields; keep them static
+    where they decide what is computed. `problem.evaluate(t, y)` is the field.
+    """
+
+    order: eqx.AbstractVar[int]
+
+    @abstractmethod
+    def init(self, problem: Problem, t: Time, y: State, dt: Time) -> MethodState:
+        """The state before the first step."""
+
+    @abstractmethod
+    def step(self, problem: Problem, t: Time, y: State, dt: Time, state: MethodState) -> Step:
+        """One attempt from t to t + dt; `dt` is negative backwards in time."""
+
+    @abstractmethod
+    def restart(self, problem: Problem, t: Time, y: State, state: MethodState) -> MethodState:
+        """The state after y has jumped: fresh derivatives, a multistep method at order 1."""
+
+    @abstractmethod
+    def interpolate(self, dense: PyTree, t_left: Time, t_right: Time, t: Time) -> State:
+        """The solution at `t` inside a step from `t_left` to `t_right` whose (prepared) dense data this is."""
+
+    def prepare(self, problem: Problem, t: Time, dt: Time, dense: PyTree) -> PyTree:
+        """Completes dense data, once in a step that is interpolated (extra stages); by default they are complete."""
+        return dense
+
+    @property
+    def prepares(self) -> bool:
+        """Whether `prepare` does work that should be spared in steps that nobody interpolates."""
+        return type(self).prepare is not Method.prepare
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the steps carry an error estimate."""
+        return True
+
+    def init_counts(self) -> dict[str, int]:
+        """Work done by `init` and by `restart`."""
+        return {"field_evaluations": 1}
+
+    def prepare_counts(self) -> dict[str, int]:
+        """Work done by `prepare`."""
+        return {}
+
+    def check(self, field, y0: State) -> None:
+        """Raises `TypeError` or `ValueError` where the method cannot solve this field or state."""

@@ -1,0 +1,56 @@
+"""What a method is given: the field, its arguments, tolerances and norm."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Inexact, PyTree, Real
+
+from ..core import trees
+
+Time = Real[Array, ""]
+State = PyTree[Inexact[Array, "..."]]
+
+
+class Problem(eqx.Module):
+    """A differential equation as a method sees it.
+
+    - `field`: `field(t, y, args) -> dy/dt`, or a structured field such as `Separable`.
+    - `args`: the user's arguments, any pytree.
+    - `rtol`, `atol`: tolerances, numbers or pytrees with the structure of y.
+    - `norm`: a norm of pytrees shaped like y, to a real scalar.
+    - `mass`, `jacobian`: for implicit methods.
+    """
+
+    field: Callable
+    args: PyTree
+    rtol: PyTree
+    atol: PyTree
+    norm: Callable = trees.rms_norm
+    mass: Any = None
+    jacobian: Callable | None = None
+
+    def evaluate(self, t: Time, y: State) -> State:
+        """The derivative dy/dt at (t, y), in the dtypes of y."""
+        return as_derivative(self.field(t, y, self.args), y)
+
+    def error_norm(self, error: State, y0: State, y1: State) -> Time:
+        """The norm of the error estimate over `atol + rtol max(|y0|, |y1|)`: a step with at most 1 is accepted."""
+        return self.norm(self.scaled(error, y0, y1))
+
+    def scaled(self, error: State, y0: State, y1: State) -> State:
+        """`error` in units of the tolerance, leaf by leaf, real."""
+        rtol = trees.broadcast_prefix(self.rtol, y0, "rtol")
+        atol = trees.broadcast_prefix(self.atol, y0, "atol")
+
+        def leaf(e, a, b, r, c):
+            return jnp.abs(e) / (c + r * jnp.maximum(jnp.abs(a), jnp.abs(b)))
+
+        return jax.tree.map(leaf, error, y0, y1, rtol, atol)
+
+
+def as_derivative(dy: State, y: State) -> State:
+    """The field's value in the dtypes of y (a float64 constant in a float32 field does not promote the state)."""
+    return jax.tree.map(lambda d, u: jnp.asarray(d, u.dtype), dy, y)

@@ -1,0 +1,219 @@
+"""What a solve keeps: values at given times, every step, or the continuous solution."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, PyTree
+
+from ..core import empty_rows, when, while_loop, write_row
+from .method import Method
+from .problem import Problem, State, Time
+
+
+class StepView(NamedTuple):
+    """A step that has just been taken, as savers see it.
+
+    The step was computed from `t` to `t_right`; it ends at `t_next`, earlier where an event cut it, with the state
+    `y_next` (after the event's effect). `on` is false where there is nothing to save: a rejected step, or a lane of
+    an ensemble that has finished. `dense` is the method's raw dense data.
+    """
+
+    t: Time
+    t_right: Time
+    t_next: Time
+    y_next: State
+    dense: PyTree
+    on: Bool[Array, ""]
+    direction: Time
+
+
+class Save(eqx.Module):
+    """A request to save: configuration, and the pure functions by which the driver serves it.
+
+    `function(t, y, args)` maps the state to what is saved (the state itself where it is `None`); `aux` is filled in
+    by the solver where the field has auxiliary outputs.
+    """
+
+    function: eqx.AbstractVar[Callable | None]
+    aux: eqx.AbstractVar[Callable | None]
+
+    def value(self, problem: Problem, t: Time, y: State) -> tuple[PyTree, PyTree]:
+        """What is saved at (t, y): the value and the auxiliary output."""
+        value = y if self.function is None else self.function(t, y, problem.args)
+        return value, None if self.aux is None else self.aux(t, y, problem.args)
+
+    @abstractmethod
+    def init(self, problem: Problem, method: Method, t0: Time, y0: State, dense: PyTree) -> tuple[PyTree, PyTree]:
+        """Counters and buffers before the first step; `dense` is abstract (shapes and dtypes)."""
+
+    @abstractmethod
+    def update(self, problem: Problem, method: Method, view: StepView, counters, buffers) -> tuple[PyTree, PyTree]:
+        """Counters and buffers after a step."""
+
+    def full(self, counters) -> Bool[Array, ""] | None:
+        """Whether the buffers can take no further step; `None` where they always can."""
+        return None
+
+    def prepared(self, counters) -> Int[Array, ""] | int:
+        """How often the interpolant's extra stages were computed."""
+        return 0
+
+
+class Final(Save):
+    """Saves the final state only, or a function of it. This is what `save=None` does.
+
+    >>> import sciml_jax as sj
+    >>> sol = sj.solve_ode(lambda t, y, args: -y, (0.0, 1.0), 1.0, save=sj.Final(lambda t, y, args: 2 * y))
+    >>> abs(float(sol.y) - 0.73575888) < 1e-5
+    True
+    """
+
+    function: Callable | None = None
+    aux: Callable | None = None
+
+    def init(self, problem, method, t0, y0, dense):
+        return (), ()
+
+    def update(self, problem, method, view, counters, buffers):
+        return counters, buffers
+
+
+class Times(Save):
+    """Saves at given times, in any number and order, t0 and t1 included; `save=ts` is short for `save=Times(ts)`.
+
+    - `ts`: times within t_span, shape (n,).
+    - `function`: `function(t, y, args)`, saved instead of the state.
+
+    Times that a terminating event leaves out repeat the last state; `sol.n` counts the ones reached.
+    Cost: one evaluation of the interpolant a time.
+
+    >>> import sciml_jax as sj
+    >>> save = sj.Times([0.0, 0.5], lambda t, y, args: {"double": 2 * y})
+    >>> sol = sj.solve_ode(lambda t, y, args: -y, (0.0, 1.0), 1.0, save=save)
+    >>> sol.y["double"].shape
+    (2,)
+    """
+
+    ts: Float[Array, " n"]
+    function: Callable | None = None
+    aux: Callable | None = None
+    order: Int[Array, " n"] | None = None  # how the solver sorted them
+
+    def init(self, problem, method, t0, y0, dense):
+        value = jax.eval_shape(lambda: self.value(problem, t0, y0))
+        counters = (jnp.int32(0), jnp.int32(0)) if method.prepares else (jnp.int32(0),)
+        return counters, empty_rows(self.ts.shape[0], value)
+
+    def update(self, problem, method, view, counters, buffers):
+        if self.ts.shape[0] == 0:
+            return counters, buffers
+        # right-continuous: a time equal to t_next belongs to the next step, or to the end of the solve
+        k = counters[0]
+        n = self.ts.shape[0]
+
+        def due(k):
+            return view.on & (k < n) & (view.direction * (self.ts[jnp.minimum(k, n - 1)] - view.t_next) < 0)
+
+        def save(k, rows, on, dense):
+            row = self.row(problem, method, dense, view.t, view.t_right, self.ts[jnp.minimum(k, n - 1)])
+            return k + 1, write_row(rows, row, k, on)
+
+        if not method.prepares:
+            k, buffers = while_loop(due, lambda k, rows, on: save(k, rows, on, view.dense), k, buffers)
+            return (k,), buffers
+
+        def save_all(state, rows, on):
+            dense = method.prepare(problem, view.t, view.t_right - view.t, view.dense)
+            k, rows = while_loop(lambda k: on & due(k), lambda k, r, on: save(k, r, on, dense), state[0], rows)
+            return (k, state[1] + 1), rows
+
+        return when(due(k), save_all, counters, buffers)
+
+    def row(self, problem: Problem, method: Method, dense, t_left: Time, t_right: Time, t: Time):
+        """What is saved at `t` inside a step, from its prepared dense data."""
+        return self.value(problem, t, method.interpolate(dense, t_left, t_right, t))
+
+    def prepared(self, counters):
+        return counters[1] if len(counters) > 1 else 0
+
+
+class Steps(Save):
+    """Saves t0 and every accepted step, up to `capacity` steps (4,096).
+
+    `sol.n` counts the rows that hold something; the others repeat the last. A solve with more steps ends with
+    `RESULT.save_capacity_reached`. Memory: (capacity + 1) states.
+
+    >>> import sciml_jax as sj
+    >>> sol = sj.solve_ode(lambda t, y, args: -y, (0.0, 1.0), 1.0, save=sj.Steps(64))
+    >>> bool(sol.t[0] == 0.0) and bool(sol.t[sol.n - 1] == 1.0)
+    True
+    """
+
+    capacity: int = eqx.field(default=4096, static=True)
+    function: Callable | None = None
+    aux: Callable | None = None
+
+    def init(self, problem, method, t0, y0, dense):
+        row = (t0, self.value(problem, t0, y0))
+        return jnp.int32(0), write_row(empty_rows(self.capacity + 1, row), row, jnp.int32(0), True)
+
+    def update(self, problem, method, view, counters, buffers):
+        row = (view.t_next, self.value(problem, view.t_next, view.y_next))
+        return counters + view.on, write_row(buffers, row, counters + 1, view.on)
+
+    def full(self, counters):
+        return counters >= self.capacity
+
+
+class Dense(Save):
+    """Saves the continuous solution: `sol(t)` at any time in the span, of the interpolant's order, differentiable.
+
+    Holds up to `capacity` steps (4,096); more end the solve with `RESULT.save_capacity_reached`.
+    Memory: capacity times the method's dense data (Tsit5: 8 states).
+
+    >>> import sciml_jax as sj
+    >>> sol = sj.solve_ode(lambda t, y, args: -y, (0.0, 1.0), 1.0, save=sj.Dense(64))
+    >>> abs(float(sol(0.5)) - 0.60653066) < 1e-6
+    True
+    """
+
+    capacity: int = eqx.field(default=4096, static=True)
+    function: Callable | None = None
+    aux: Callable | None = None
+
+    def init(self, problem, method, t0, y0, dense):
+        return jnp.int32(0), empty_rows(self.capacity, (t0, t0, dense))
+
+    def update(self, problem, method, view, counters, buffers):
+        prepared = method.prepare(problem, view.t, view.t_right - view.t, view.dense)
+        return counters + view.on, write_row(buffers, (view.t, view.t_right, prepared), counters, view.on)
+
+    def full(self, counters):
+        return counters >= self.capacity
+
+    def prepared(self, counters):
+        return counters
+
+
+def as_saves(save: Any) -> tuple[tuple[Save, ...], tuple[str, ...] | None]:
+    """The requests in `save=` and, where it is a dictionary, their names."""
+    if isinstance(save, dict):
+        if not save:
+            raise ValueError("save={} requests nothing: give a dictionary of names and times, or save=None")
+        return tuple(as_saves(request)[0][0] for request in save.values()), tuple(save)
+    if save is None:
+        return (Final(),), None
+    if isinstance(save, Save):
+        return (save,), None
+    try:
+        return (Times(save if isinstance(save, jax.Array) else np.asarray(save, float)),), None
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            "save must be None, an array of times, sj.Times, sj.Steps, sj.Dense, sj.Final or a dictionary of these; "
+            f"got {save!r}"
+        ) from error

@@ -1,0 +1,238 @@
+"""The backward pass of a recorded gradient: segments replayed, steps pulled back one by one."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int, PyTree
+
+from ...core import empty_rows, read_row, when, while_loop, write_row
+from ..driver import PLAIN, RESTARTED, advance
+from ..job import Job, Outcome
+from ..method import MethodState
+from ..problem import State, Time
+from ..saving import Steps, Times
+from . import pull_saves
+from .leaves import Leaves, is_inexact
+from .pull_saves import Ends, StepBack, add, inexact_zeros, vjp
+from .record import Record, Recorder
+
+
+class Adjoint(NamedTuple):
+    """Cotangents carried backwards: of the time, state and carry before step + 1, and what has been summed up."""
+
+    step: Int[Array, ""]
+    t: Time
+    y: State
+    carry: PyTree
+    moving: list[Array]
+    t0: Time
+    t1: Time
+    stops: Any
+    saves: tuple[Any, ...]
+    event: Any
+    loaded: Int[Array, ""]
+
+
+def pull_back(
+    leaves: Leaves,
+    recorder: Recorder,
+    values: list[Array],
+    flags: tuple[bool, ...],
+    record: Record,
+    accepted: Int[Array, ""],
+    counters: tuple,
+    n_events: Any,
+    last: MethodState,
+    ct: Outcome,
+    silent: Outcome,
+) -> list[Array | None]:
+    """Cotangents of the job's array leaves: `None` where none was asked for.
+
+    `flags` says which leaves are perturbed, `ct` are the cotangents of the outcome (`None` for what is no inexact
+    array), and `silent` which of them are zero by structure.
+    """
+    job = leaves.unflatten(values)
+    places = [i for i in leaves.places(lambda j: (j.problem.field, j.problem.args, _functions(j))) if flags[i]]
+    direction = jnp.where(job.t1 < job.t0, -1.0, 1.0).astype(job.t0.dtype)
+
+    def rebuild(moving: list[Array]) -> Job:
+        new = list(values)
+        for place, value in zip(places, moving, strict=True):
+            new[place] = value
+        return leaves.unflatten(new)
+
+    def asked(select) -> bool:
+        return any(flags[i] for i in leaves.places(select))
+
+    timed = bool(job.events) or asked(lambda j: (j.t0, j.t1, j.step_to))
+    loud = [not all(jax.tree.leaves(s[1])) for s in silent.saved]
+    ct_rows = [rows for _, rows in ct.saved]
+    moving = [values[i] for i in places]
+    saves = [
+        pull_saves.start(save, c, rows, asked(lambda j, k=k: getattr(j.saves[k], "ts", None)))
+        for k, (save, c, rows) in enumerate(zip(job.saves, counters, ct_rows, strict=True))
+    ]
+    zero = jnp.zeros_like(job.t0)
+    first = Adjoint(
+        step=accepted - 1,
+        t=ct.t + ct.resume.t,
+        y=add(ct.y, ct.resume.y),
+        carry=ct.resume.method.carry,
+        moving=[jnp.zeros_like(x) for x in moving],
+        t0=zero,
+        t1=zero,
+        stops=() if job.step_to is None else jnp.zeros_like(job.step_to),
+        saves=tuple(s for s, _ in saves),
+        event=() if n_events is None else n_events - 1,
+        loaded=jnp.int32(-1),
+    )
+    thinned = recorder.max_level(job.max_steps)
+    like = (job.y0, last.carry)
+    segment = empty_rows(1 << thinned, like) if thinned else ()
+
+    def body(a: Adjoint, buffers, on):
+        segment, save_buffers = buffers
+        i = a.step
+        loaded = a.loaded
+        if thinned:
+            loaded, segment = _replay(job, recorder, record, last, i, loaded, segment, on)
+            y, carry = read_row(segment, i - loaded)
+        else:
+            y, carry = recorder.load(record, i)
+        t, t_right, t_next, code = _times(record, i)
+        carry_f, carry_rest = eqx.partition(carry, is_inexact)
+
+        def forward(moving, t, y, carry_f, t_right, t_next):
+            state = MethodState(eqx.combine(carry_f, carry_rest), last.cache)
+            return advance(rebuild(moving), t, y, t_right, state, t_next, code)
+
+        if timed:
+            out, pull = vjp(forward, moving, t, y, carry_f, t_right, t_next)
+        else:
+            out, pull = vjp(lambda m, y, c: forward(m, t, y, c, t_right, t_next), moving, y, carry_f)
+        (t_end, y_end, _, _), dense = out
+        ends = Ends(a.moving, zero, zero, inexact_zeros(dense), a.t, a.y)
+        back = StepBack(i, rebuild, moving, t, t_right, dense, t_end, y_end, on, direction)
+        states, rows = list(a.saves), list(save_buffers)
+        for k, save in enumerate(job.saves):
+            if loud[k]:
+                ends, states[k], rows[k] = pull_saves.pull(save, k, back, ct_rows[k], ends, states[k], rows[k])
+        before, event = None, a.event
+        if n_events is not None:
+            happened = code >= 0
+            ct_t, ct_y = read_row((ct.events.t, ct.events.y), jnp.maximum(a.event, 0))
+            ends = ends._replace(t_end=ends.t_end + jnp.where(happened, ct_t, 0))
+            before = jax.tree.map(lambda x: jnp.where(happened, x, 0), ct_y)
+            event = a.event - happened
+        cts = ((ends.t_end, ends.y_end, a.carry, before), ends.dense)
+        t0, t1, stops, t_before = a.t0, a.t1, a.stops, zero
+        if timed:
+            d_moving, d_t, d_y, d_carry, d_right, d_next = pull(cts)
+            t_before = ends.t_left + d_t
+            t0, t1, stops = _spread(job, i, t_right, t_next, ends.t_right + d_right, d_next, code, (t0, t1, stops))
+        else:
+            d_moving, d_y, d_carry = pull(cts)
+        d_carry = jax.tree.map(lambda x, d: d if is_inexact(x) else None, carry, d_carry)
+        new = Adjoint(
+            i - 1, t_before, d_y, d_carry, add(ends.moving, d_moving), t0, t1, stops, tuple(states), event, loaded
+        )
+        return new, (segment, tuple(rows))
+
+    a, (_, rows) = while_loop(lambda a: a.step >= 0, body, first, (segment, tuple(b for _, b in saves)))
+    return _inputs(leaves, job, values, flags, places, rebuild, a, rows, ct_rows, loud)
+
+
+def _functions(job: Job) -> PyTree:
+    """The parts of a job, besides field and args, whose captured arrays take part in a step or a saved row."""
+    return [(save.function, save.aux) for save in job.saves], job.events, job.projection
+
+
+def _times(record: Record, i):
+    """Where step i starts, where it was computed to, where it ended, and why."""
+    grid = record.grid
+    t, t_next = grid.t[i], grid.t[i + 1]
+    if grid.code is None:
+        return t, t_next, t_next, jnp.int32(PLAIN)
+    return t, grid.t_right[i], t_next, grid.code[i]
+
+
+def _replay(job: Job, recorder: Recorder, record: Record, last: MethodState, i, loaded, segment, on):
+    """Fills the segment that holds step i with the states before its steps, unless it is there already."""
+    start = (i >> record.level) << record.level
+
+    def fill(_, segment, on):
+        first = recorder.load(record, start)
+        segment = write_row(segment, first, jnp.int32(0), on)
+
+        def step(state, segment, on):
+            j, y, carry = state
+            t, t_right, t_next, code = _times(record, j)
+            (_, y, carry, _), _ = advance(job, t, y, t_right, MethodState(carry, last.cache), t_next, code)
+            return (j + 1, y, carry), write_row(segment, (y, carry), j + 1 - start, on)
+
+        _, segment = while_loop(lambda s: on & (s[0] < i), step, (start, *first), segment)
+        return start, segment
+
+    return when(on & (start != loaded), fill, loaded, segment)
+
+
+def _spread(job: Job, i, t_right, t_next, d_right, d_next, code, sums):
+    """Sends the cotangents of a step's end to the times that it was aimed at: t1, a stop, or a moving grid."""
+    t0, t1, stops = sums
+    if job.controller.moving_grid():
+        _, pull = jax.vjp(lambda a, b: job.controller.grid(i, t_right, t_right, a, b), job.t0, job.t1)
+        d_t0, d_t1 = pull(d_right)
+        return t0 + d_t0, t1 + d_t1, stops
+    t1 = t1 + jnp.where(t_right == job.t1, d_right, 0)
+    if job.step_to is not None:
+        side = jnp.where(job.t1 < job.t0, jnp.inf, -jnp.inf)
+        aimed = jnp.nextafter(job.step_to, side.astype(job.step_to.dtype)) == t_right
+        landed = (code == RESTARTED) & (job.step_to == t_next)
+        stops = stops + jnp.where(aimed, d_right, 0) + jnp.where(landed, d_next, 0)
+    return t0, t1, stops
+
+
+def _inputs(leaves: Leaves, job: Job, values, flags, places, rebuild, a: Adjoint, rows, ct_rows, loud):
+    """From the cotangents before the first step to those of the job's leaves."""
+    moving = [values[i] for i in places]
+    t0, y0, carry, moved = a.t0 + a.t, a.y, a.carry, a.moving
+    for k, save in enumerate(job.saves):
+        if loud[k] and isinstance(save, Steps):
+            ct_t, ct_value = read_row(ct_rows[k], jnp.int32(0))
+
+            def value(m, t, y, k=k):
+                new = rebuild(m)
+                return new.saves[k].value(new.problem, t, y)
+
+            d_moving, d_t, d_y = vjp(value, moving, job.t0, job.y0)[1](ct_value)
+            moved, t0, y0 = add(moved, d_moving), t0 + ct_t + d_t, add(y0, d_y)
+    if job.resume is None:
+
+        def init(m, t, y):
+            new = rebuild(m)
+            return new.method.init(new.problem, t, y, new.t1 - t).carry
+
+        d_moving, d_t, d_y = vjp(init, moving, job.t0, job.y0)[1](carry)
+        moved, t0, y0 = add(moved, d_moving), t0 + d_t, add(y0, d_y)
+    out: list[Array | None] = [None] * len(flags)
+
+    def put(select, cotangents):
+        wanted = [i for i in leaves.places(select) if is_inexact(values[i])]
+        for i, c in zip(wanted, jax.tree.leaves(cotangents), strict=True):
+            out[i] = c if flags[i] else None
+
+    put(lambda j: j.t0, t0)
+    put(lambda j: j.t1, a.t1)
+    put(lambda j: j.y0, y0)
+    if job.step_to is not None:
+        put(lambda j: j.step_to, a.stops)
+    if job.resume is not None:
+        put(lambda j: j.resume.method.carry, carry)
+    for k, (save, row) in enumerate(zip(job.saves, rows, strict=True)):
+        if isinstance(save, Times) and not isinstance(row, tuple):
+            put(lambda j, k=k: j.saves[k].ts, row[:-1])
+    for place, cotangent in zip(places, moved, strict=True):
+        out[place] = cotangent
+    return out

@@ -1,0 +1,49 @@
+"""A job as a flat list of arrays, with the places of those that derivatives can move."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, PyTree
+
+from ..job import Job
+
+
+def is_inexact(x: Any) -> bool:
+    """Whether a leaf is an array of floating-point or complex numbers."""
+    return eqx.is_array(x) and jnp.issubdtype(x.dtype, jnp.inexact)
+
+
+class Leaves:
+    """Flattens jobs of one structure; remembers which leaves are arrays, and the other ones as they are."""
+
+    def __init__(self, job: Job):
+        flat, self.tree = jax.tree.flatten(job)
+        self.fixed = [None if eqx.is_array(x) else x for x in flat]
+        self.arrays = [eqx.is_array(x) for x in flat]
+
+    def flatten(self, job: Job) -> list[Array]:
+        """The array leaves of a job."""
+        return [x for x in jax.tree.leaves(job) if eqx.is_array(x)]
+
+    def unflatten(self, arrays: Sequence[Array]) -> Job:
+        """The job with these array leaves."""
+        values = iter(arrays)
+        return jax.tree.unflatten(
+            self.tree, [next(values) if a else x for a, x in zip(self.arrays, self.fixed, strict=True)]
+        )
+
+    def places(self, select: Callable[[Job], PyTree]) -> list[int]:
+        """The positions, among the array leaves, of those in the parts of the job that `select` returns."""
+        marked = self.unflatten([_Place(i) for i in range(sum(self.arrays))])  # type: ignore[arg-type]
+        return [leaf.index for leaf in jax.tree.leaves(select(marked)) if isinstance(leaf, _Place)]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Stands for an array leaf where only its position matters."""
+
+    index: int

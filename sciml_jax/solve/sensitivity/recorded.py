@@ -1,0 +1,93 @@
+"""The default gradient: the exact discrete adjoint, replayed from recorded times and thinned snapshots."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
+
+from ..driver import drive
+from ..job import Job, Outcome
+from .backward import pull_back
+from .gradient import Gradient
+from .leaves import Leaves, is_inexact
+from .record import Record, Recorder
+
+
+class Recorded(Gradient):
+    r"""Reverse-mode derivatives, exact for the computed solution on its own grid (discretise, then differentiate).
+
+    The forward pass of a gradient keeps the time of every accepted step and about $\sqrt{2\,\mathrm{max\_steps}}$
+    snapshots of the state. The backward pass replays one segment of steps at a time and pulls back step by step:
+    rejected steps, error estimates and step-size control are neither repeated nor differentiated. Saved values, dense
+    output, auxiliary outputs, event times and jumps all take part. A solve that is not differentiated records nothing.
+
+    **Arguments:**
+
+    - `snapshots`: number of states kept, a power of two; by default the number that needs the least memory.
+      As long as the solve has fewer steps, nothing is replayed.
+
+    Works under `vmap`, `jit`, `scan`; `jax.jacfwd(jax.grad(...))` gives second derivatives. Forward mode
+    (`jax.jvp`) through it is refused by JAX: use `Forward()`.
+
+    Cost: a gradient takes about 4 solves in time while the snapshots hold every step, 5 beyond.
+    Memory: 8 bytes a step, and about $3\sqrt{\mathrm{max\_steps}}$ states.
+
+    >>> import jax, sciml_jax as sj
+    >>> end = lambda k: sj.solve_ode(lambda t, y, k: -k * y, (0.0, 1.0), 1.0, k).y
+    >>> abs(float(jax.grad(end)(1.0)) + 0.36787944) < 1e-5
+    True
+    """
+
+    snapshots: int | None = eqx.field(default=None, static=True)
+
+    def __check_init__(self):
+        n = self.snapshots
+        if n is not None and (n < 2 or n & (n - 1)):
+            raise ValueError(f"snapshots of Recorded must be a power of two, 2 or more; got {n!r}")
+
+    def solve(self, job: Job) -> Outcome:
+        leaves = Leaves(job)
+        cuts = bool(job.events) or job.step_to is not None
+        recorder = Recorder.sized(job.max_steps, cuts, self.snapshots)
+
+        @jax.custom_vjp
+        def solve(arrays):
+            return drive(leaves.unflatten(arrays))[0]
+
+        def forward(arrays):
+            perturbed = _Flags(tuple(bool(x.perturbed) and is_inexact(x.value) for x in arrays))
+            values = [x.value for x in arrays]
+            outcome, (level, (grid, snapshots)) = drive(leaves.unflatten(values), recorder)
+            counters = tuple(c for c, _ in outcome.saved)
+            kept = (values, perturbed, Record(level, grid, snapshots), outcome.accepted, counters)
+            n_events = None if outcome.events is None else outcome.events.n
+            return outcome, (*kept, n_events, outcome.resume.method)
+
+        def backward(kept, cotangent):
+            values, perturbed, record, accepted, counters, n_events, last = kept
+            zero = jax.tree.map(_dense_zero, cotangent, is_leaf=_is_zero)
+            silent = jax.tree.map(_is_zero, cotangent, is_leaf=_is_zero)
+            cotangents = pull_back(
+                leaves, recorder, values, perturbed.flags, record, accepted, counters, n_events, last, zero, silent
+            )
+            return (cotangents,)
+
+        solve.defvjp(forward, backward, symbolic_zeros=True)
+        return solve(leaves.flatten(job))
+
+
+class _Flags(eqx.Module):
+    """Booleans known while tracing, passed from the forward to the backward pass as structure."""
+
+    flags: tuple[bool, ...] = eqx.field(static=True)
+
+
+def _is_zero(x) -> bool:
+    return isinstance(x, SymbolicZero)
+
+
+def _dense_zero(x):
+    if not _is_zero(x):
+        return x
+    inexact = jnp.issubdtype(x.dtype, jnp.inexact)
+    return jnp.zeros(x.shape, x.dtype) if inexact else None

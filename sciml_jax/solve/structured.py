@@ -1,0 +1,69 @@
+"""Fields whose structure geometric methods use: separable systems and second-order equations."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+import equinox as eqx
+from jaxtyping import PyTree
+
+from .problem import State, Time
+
+
+class StructuredField(eqx.Module):
+    """A field that is more than a function of (t, y, args); called like one, it is the whole field."""
+
+    @abstractmethod
+    def __call__(self, t: Time, y: State, args: PyTree) -> State:
+        """The derivative dy/dt."""
+
+    @abstractmethod
+    def closed(self, close: Callable, t: Time, y: State) -> "StructuredField":
+        """The same field with each of its functions traced by `close(function, t, state)`."""
+
+
+class Separable(StructuredField):
+    r"""A separable system: $\dot q = v(t, p, \mathrm{args})$, $\dot p = g(t, q, \mathrm{args})$, with y = (q, p).
+
+    - `velocity`: `velocity(t, p, args) -> dq/dt`. `force`: `force(t, q, args) -> dp/dt`.
+
+    >>> import sciml_jax as sj
+    >>> field = sj.Separable(lambda t, p, args: p, lambda t, q, args: -q)
+    >>> sol = sj.solve_ode(field, (0.0, 1.0), (1.0, 0.0), method=sj.KahanLi8(), steps=10)
+    >>> abs(float(sol.y[0]) - 0.5403023058681398) < 1e-8
+    True
+    """
+
+    velocity: Callable
+    force: Callable
+
+    def __call__(self, t, y, args):
+        q, p = y
+        return self.velocity(t, p, args), self.force(t, q, args)
+
+    def closed(self, close, t, y):
+        q, p = y
+        return Separable(close(self.velocity, t, p), close(self.force, t, q))
+
+
+class SecondOrder(StructuredField):
+    r"""A second-order equation $\ddot q = a(t, q, \mathrm{args})$, with y = (q, v).
+
+    - `acceleration`: `acceleration(t, q, args) -> dv/dt`, of the structure of q.
+    """
+
+    acceleration: Callable
+
+    def __call__(self, t, y, args):
+        q, v = y
+        return v, self.acceleration(t, q, args)
+
+    def closed(self, close, t, y):
+        return SecondOrder(close(self.acceleration, t, y[0]))
+
+    def velocity(self, t, v, args):
+        """dq/dt: the velocity itself."""
+        return v
+
+    def force(self, t, q, args):
+        """dv/dt: the acceleration."""
+        return self.acceleration(t, q, args)
