@@ -5,7 +5,7 @@ from .entry import call_jitted
 from .frozen import Frozen
 from .loop import when, while_loop
 from .result import RESULT
-from .rows import empty_rows, read_row, write_row
+from .rows import Rows, empty_rows, read_row, write_row
 from .trees import max_norm, rms_norm
 from .xla import tune
 
@@ -13,6 +13,7 @@ __all__ = [
     "RESULT",
     "Closed",
     "Frozen",
+    "Rows",
     "call_jitted",
     "close",
     "empty_rows",

@@ -1,42 +1,112 @@
 """Rows written into preallocated buffers, one index a lane, in place under `vmap` too."""
 
+import math
 from functools import partial
-from typing import TypeVar
+from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool, Int, PyTree
 
-Buffers = TypeVar("Buffers", bound=PyTree)
+class Rows(eqx.Module):
+    """Buffers for rows that are pytrees of one structure, and a spare last row.
+
+    All leaves of a dtype share one array, so that a row is one copy, not one a leaf: a dense Lorenz step, ten leaves,
+    is written in 0.04 instead of 0.4 microseconds.
+    """
+
+    data: dict[str, Array | None]
+    tree: Any = eqx.field(static=True)
+    leaves: tuple[tuple[str, tuple[int, ...]], ...] = eqx.field(static=True)
+
+    @property
+    def capacity(self) -> int:
+        """Number of rows, without the spare one."""
+        key, shape = self.leaves[0]
+        data = self.data[key]
+        assert data is not None
+        return data.shape[-1 - (1 if self._packed(key) else len(shape))] - 1
+
+    def _packed(self, key: str) -> bool:
+        return sum(k == key for k, _ in self.leaves) > 1
+
+    def pack(self, row: PyTree) -> dict[str, Array]:
+        """A row in the layout of `data`."""
+        flat, groups = jax.tree.leaves(row), {}
+        for x, (key, _) in zip(flat, self.leaves, strict=True):
+            groups.setdefault(key, []).append(jnp.asarray(x, key))
+        # the barrier keeps XLA from tearing a field's own `stack` apart to merge it into this concatenation
+        return {
+            key: jnp.concatenate([x.reshape(-1) for x in jax.lax.optimization_barrier(xs)])
+            if self._packed(key)
+            else xs[0]
+            for key, xs in groups.items()
+        }
+
+    def unpack(self, data: dict[str, Array | None]) -> PyTree:
+        """Rows in the layout of `data`, of any leading axes, as pytrees; a missing array gives `None`."""
+        out, used = [], dict.fromkeys(self.data, 0)
+        for key, shape in self.leaves:
+            x = data[key]
+            size = math.prod(shape)
+            if x is not None and self._packed(key):
+                x = x[..., used[key] : used[key] + size].reshape(*x.shape[:-1], *shape)
+            used[key] += size
+            out.append(x)
+        return jax.tree.unflatten(self.tree, out)
+
+    def all(self) -> PyTree:
+        """Every row, the spare one included, as one pytree with a leading axis."""
+        return self.unpack(self.data)
 
 
-def empty_rows(n: int, like: PyTree) -> PyTree:
-    """Buffers of zeros for `n` rows shaped as the leaves of `like`, and the spare last row that `write_row` wants."""
-    return jax.tree.map(lambda x: jnp.zeros((n + 1, *jnp.shape(x)), jnp.result_type(x)), like)
+def empty_rows(n: int, like: PyTree) -> Rows:
+    """Zeros for `n` rows of the structure of `like`, and the spare last row that `write_row` wants."""
+    flat, tree = jax.tree.flatten(like)
+    leaves = tuple((jnp.result_type(x).name, tuple(jnp.shape(x))) for x in flat)
+    rows = Rows(dict.fromkeys(key for key, _ in leaves), tree, leaves)
+    packed = rows.pack(jax.tree.map(lambda x: jnp.zeros(jnp.shape(x), jnp.result_type(x)), like))
+    data = {key: jnp.zeros((n + 1, *x.shape), x.dtype) for key, x in packed.items()}
+    return Rows(data, tree, leaves)
 
 
-def write_row(buffers: Buffers, row: Buffers, index: Int[Array, ""], on: Bool[Array, ""] | bool) -> Buffers:
-    """Writes a pytree of rows at `index` where `on`; else into the spare last row of each buffer.
+def stacked_rows(stack: PyTree) -> Rows:
+    """Rows from a pytree with a leading axis; the last entry is the spare row."""
+    flat, tree = jax.tree.flatten(stack)
+    leaves = tuple((jnp.result_type(x).name, tuple(x.shape[1:])) for x in flat)
+    rows = Rows(dict.fromkeys(key for key, _ in leaves), tree, leaves)
+    return Rows(jax.vmap(rows.pack)(stack), tree, leaves)
+
+
+def write_row(rows: Rows, row: PyTree, index: Int[Array, ""], on: Bool[Array, ""] | bool) -> Rows:
+    """Writes `row` at `index` where `on`; else into the spare last row.
 
     `vmap` of an indexed update is a scatter, which XLA's CPU compiler keeps out of its one-function loops (16 lanes,
     500 saved rows: 0.14 instead of 0.06 microseconds a step); here it stays one small copy a lane.
 
     >>> import jax.numpy as jnp
-    >>> write_row(jnp.zeros(4), 7.0, jnp.asarray(1), True).tolist()
+    >>> rows = write_row(empty_rows(3, 0.0), 7.0, jnp.asarray(1), True)
+    >>> rows.all().tolist()
     [0.0, 7.0, 0.0, 0.0]
     """
+    packed = rows.pack(row)
+    data = {
+        key: _write(False, buffer, packed[key], jnp.where(on, index, buffer.shape[0] - 1).astype(jnp.int32))
+        for key, buffer in rows.data.items()
+        if buffer is not None
+    }
+    return Rows(data, rows.tree, rows.leaves)
 
-    def write(buffer, value):
-        at = jnp.where(on, index, buffer.shape[0] - 1)
-        return _write(False, buffer, jnp.asarray(value, buffer.dtype), at)
 
-    return jax.tree.map(write, buffers, row)
+def read_row(rows: Rows, index: Int[Array, ""]) -> PyTree:
+    """The row at `index` (clamped to the buffer)."""
 
+    def read(buffer):
+        return None if buffer is None else jax.lax.dynamic_index_in_dim(buffer, index, 0, keepdims=False)
 
-def read_row(buffers: Buffers, index: Int[Array, ""]) -> Buffers:
-    """The row at `index` of every buffer (an index out of bounds is clamped)."""
-    return jax.tree.map(lambda b: jax.lax.dynamic_index_in_dim(b, index, 0, keepdims=False), buffers)
+    return rows.unpack({key: read(buffer) for key, buffer in rows.data.items()})
 
 
 def _write(lanes: bool, buffer, row, at):
@@ -53,8 +123,6 @@ def _write_one(buffer, row, at):
 
 
 def _write_lanes(buffers, rows, ats):
-    ats = ats.astype(jnp.int32)
-
     def copy_rows(buffers, rows, ats):
         def one(lane, stack):
             start = (lane, ats[lane], *(zero,) * (stack.ndim - 2))

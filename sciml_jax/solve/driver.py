@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, PyTree
 
-from ..core import RESULT, trees, when, while_loop
+from ..core import RESULT, trees, when, while_loop, write_row
 from . import events as ev
 from .job import Job, Outcome, Resume
 from .method import Method, MethodState, Step
@@ -69,7 +69,6 @@ class After(NamedTuple):
     state: MethodState
     code: Int[Array, ""]
     signs: Any
-    y_before: State
 
 
 def drive(job: Job, recorder: Recorder | None = None) -> tuple[Outcome, Any]:
@@ -90,18 +89,13 @@ def drive(job: Job, recorder: Recorder | None = None) -> tuple[Outcome, Any]:
         h = t_right - loop.t
         step = method.step(problem, loop.t, loop.y, h, loop.state)
         accept, finite, control, dt_next = _judge(job, loop, step, dt, h, reached, direction)
-        after = _finish(job, loop, step, t_right, target, at_stop, on & accept)
+        after, n_events, log = _finish(job, loop, buffers.events, step, t_right, target, at_stop, on & accept)
         view = StepView(loop.t, t_right, after.t, after.y, step.dense, on & accept, direction)
         saves, save_rows = _save(job, view, loop.saves, buffers.saves)
         record, record_rows = loop.record, buffers.record
         if recorder is not None:
             carry = after.state.carry
             record, record_rows = recorder.update(loop.accepted, view, after.code, carry, record, record_rows)
-        n_events, log = loop.n_events, buffers.events
-        if job.events:
-            happened = view.on & (after.code >= 0)
-            hit = ev.Hit(after.code, after.t, after.signs, after.signs)
-            n_events, log = ev.log_event(n_events, log, hit, after.y_before, happened)
         accepted, rejected = loop.accepted + accept, loop.rejected + ~accept
         result = _result(job, loop, accepted + rejected, t_right, dt_next, accept, finite, n_events, saves)
         keep = lambda new, old: trees.select(accept, new, old)  # noqa: E731
@@ -277,22 +271,29 @@ def advance(job: Job, t: Time, y: State, t_right: Time, state: MethodState, t_ne
     return end, step.dense
 
 
-def _finish(job: Job, loop: Loop, step: Step, t_right: Time, target: Time, at_stop, on) -> After:
-    """The end of the step: an event cuts it, a stop restarts the method, the projection moves the state."""
+def _finish(job: Job, loop: Loop, log, step: Step, t_right: Time, target: Time, at_stop, on) -> tuple[After, Any, Any]:
+    """The end of the step: an event cuts it, a stop restarts the method, the projection moves the state.
+
+    Returns that, and the number and log of events.
+    """
     problem, method = job.problem, job.method
     t_next = jnp.where(at_stop, target, t_right) if job.step_to is not None else t_right
-    code = jnp.where(at_stop, RESTARTED, PLAIN).astype(jnp.int32)
-    after = After(t_next, step.y, step.accepted, code, loop.signs, step.y)
+    code = jnp.where(at_stop, RESTARTED, PLAIN).astype(jnp.int32) if job.step_to is not None else jnp.int32(PLAIN)
+    after, n_events = After(t_next, step.y, step.accepted, code, loop.signs), loop.n_events
     if job.events:
         dense = method.prepare(problem, loop.t, t_right - loop.t, step.dense)
-        hit = ev.find(job.events, problem, method, dense, loop.t, t_right, loop.signs, on)
+        search = ev.look(job.events, problem, method, dense, loop.t, t_right, loop.signs)
 
-        def jump(after: After, _, on):
+        def jump(state, log, on):
+            _, n_events = state
+            hit = ev.locate(job.events, problem, method, dense, loop.t, t_right, search, on)
             j = ev.jump(job.events, problem, method, dense, loop.t, t_right, hit.index, hit.t, step.accepted)
-            signs = ev.signs_after(job.events, problem, hit, j.t, j.y)
-            return After(j.t, j.y, j.state, hit.index, signs, j.y_before), ()
+            signs = ev.signs_after(job.events, problem, search, hit.index, j.t, j.y)
+            log = write_row(log, (j.t, hit.index, j.y_before), n_events, on)
+            return (After(j.t, j.y, j.state, hit.index, signs), n_events + 1), log
 
-        after, _ = when(on & (hit.index >= 0), jump, after._replace(signs=hit.signs), ())
+        uncut = (after._replace(signs=search.signs), n_events)
+        (after, n_events), log = when(on & search.hit, jump, uncut, log)
     if job.step_to is not None:
 
         def restart(after: After, _, on):
@@ -302,7 +303,7 @@ def _finish(job: Job, loop: Loop, step: Step, t_right: Time, target: Time, at_st
     if job.projection is not None:
         y = job.projection(after.t, after.y, problem.args)
         after = after._replace(y=y, state=method.restart(problem, after.t, y, after.state))
-    return after
+    return after, n_events, log
 
 
 def _save(job: Job, view: StepView, counters: tuple, buffers: tuple) -> tuple[tuple, tuple]:
@@ -347,9 +348,11 @@ def _outcome(job: Job, loop: Loop, buffers: Buffers) -> Outcome:
         counts[name] = counts[name] + n * sum(s.prepared(c) for s, c in zip(job.saves, loop.saves, strict=True))
     log = None
     if job.events:
-        log = ev.EventLog(*buffers.events, loop.n_events)
+        log = buffers.events
         extra = 1 + job.method.init_counts()["field_evaluations"]
         counts["field_evaluations"] = counts["field_evaluations"] + extra * loop.n_events
     resume = Resume(loop.t, loop.y, loop.dt, loop.state, loop.control)
     saved = tuple(zip(loop.saves, buffers.saves, strict=True))
-    return Outcome(loop.t, loop.y, resume, result, loop.accepted, loop.rejected, counts, saved, log, loop.ended)
+    return Outcome(
+        loop.t, loop.y, resume, result, loop.accepted, loop.rejected, counts, saved, log, loop.n_events, loop.ended
+    )

@@ -55,8 +55,11 @@ def bernstein_rows(rows: Sequence[Sequence[Fraction]]) -> np.ndarray:
     return table
 
 
-def bernstein(table: np.ndarray, s: Float[Array, ""]) -> list[Float[Array, ""] | None]:
-    """The values at `s` of the polynomials in `bernstein_rows`; `None` for one that is zero throughout."""
+def bernstein(table: np.ndarray, s: Float[Array, ""] | float) -> list:
+    """The values at `s` of the polynomials in `bernstein_rows`; `None` for one that is zero throughout.
+
+    A Python number gives Python numbers.
+    """
     m = table.shape[1]
     ups, downs = [s], [1 - s]
     for _ in range(m - 1):

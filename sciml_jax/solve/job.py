@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import equinox as eqx
 from jaxtyping import Array, Bool, Int, PyTree
 
-from ..core import RESULT
-from .events import Event, EventLog
+from ..core import RESULT, Rows
+from .events import Event
 from .method import Method, MethodState
 from .problem import Problem, State, Time
 from .saving import Save
@@ -56,5 +56,6 @@ class Outcome(NamedTuple):
     rejected: Int[Array, ""]
     counts: dict[str, Int[Array, ""]]
     saved: tuple[Any, ...]
-    events: EventLog | None
+    events: Rows | None
+    n_events: Any
     ended_by_event: Bool[Array, ""]

@@ -69,6 +69,10 @@ class Method(eqx.Module):
     def interpolate(self, dense: PyTree, t_left: Time, t_right: Time, t: Time) -> State:
         """The solution at `t` inside a step from `t_left` to `t_right` whose (prepared) dense data this is."""
 
+    def samples(self, dense: PyTree, t_left: Time, t_right: Time, fractions: tuple[float, ...]) -> list[State]:
+        """The solution at fractions of a step that are known while tracing."""
+        return [self.interpolate(dense, t_left, t_right, t_left + s * (t_right - t_left)) for s in fractions]
+
     def prepare(self, problem: Problem, t: Time, dt: Time, dense: PyTree) -> PyTree:
         """Completes dense data, once in a step that is interpolated (extra stages); by default they are complete."""
         return dense

@@ -14,6 +14,8 @@ from ..core import empty_rows, when, while_loop, write_row
 from .method import Method
 from .problem import Problem, State, Time
 
+_CAPACITY = 4096  # steps, where none is given
+
 
 class StepView(NamedTuple):
     """A step that has just been taken, as savers see it.
@@ -106,44 +108,48 @@ class Times(Save):
 
     def init(self, problem, method, t0, y0, dense):
         value = jax.eval_shape(lambda: self.value(problem, t0, y0))
-        counters = (jnp.int32(0), jnp.int32(0)) if method.prepares else (jnp.int32(0),)
+        first = self._due(jnp.int32(0), t0.dtype)
+        counters = (jnp.int32(0), first, jnp.int32(0)) if method.prepares else (jnp.int32(0), first)
         return counters, empty_rows(self.ts.shape[0], value)
+
+    def _due(self, k: Int[Array, ""], dtype) -> Time:
+        """The time of row k; NaN, which is never due, after the last."""
+        n = self.ts.shape[0]
+        return jnp.where(k < n, self.ts[jnp.minimum(k, n - 1)], jnp.nan) if n else jnp.full((), jnp.nan, dtype)
 
     def update(self, problem, method, view, counters, buffers):
         if self.ts.shape[0] == 0:
             return counters, buffers
-        # right-continuous: a time equal to t_next belongs to the next step, or to the end of the solve
-        k = counters[0]
-        n = self.ts.shape[0]
 
-        def due(k):
-            return view.on & (k < n) & (view.direction * (self.ts[jnp.minimum(k, n - 1)] - view.t_next) < 0)
+        def due(state):
+            # right-continuous: a time equal to t_next belongs to the next step, or to the end of the solve
+            return view.on & (view.direction * (state[1] - view.t_next) < 0)
 
-        def save(k, rows, on, dense):
-            row = self.row(problem, method, dense, view.t, view.t_right, self.ts[jnp.minimum(k, n - 1)])
-            return k + 1, write_row(rows, row, k, on)
+        def save(state, rows, on, dense):
+            k, t = state
+            rows = write_row(rows, self.row(problem, method, dense, view.t, view.t_right, t), k, on)
+            return (k + 1, self._due(k + 1, t.dtype)), rows
 
         if not method.prepares:
-            k, buffers = while_loop(due, lambda k, rows, on: save(k, rows, on, view.dense), k, buffers)
-            return (k,), buffers
+            return while_loop(due, lambda s, rows, on: save(s, rows, on, view.dense), counters, buffers)
 
         def save_all(state, rows, on):
             dense = method.prepare(problem, view.t, view.t_right - view.t, view.dense)
-            k, rows = while_loop(lambda k: on & due(k), lambda k, r, on: save(k, r, on, dense), state[0], rows)
-            return (k, state[1] + 1), rows
+            (k, t), rows = while_loop(lambda s: on & due(s), lambda s, r, on: save(s, r, on, dense), state[:2], rows)
+            return (k, t, state[2] + 1), rows
 
-        return when(due(k), save_all, counters, buffers)
+        return when(due(counters), save_all, counters, buffers)
 
     def row(self, problem: Problem, method: Method, dense, t_left: Time, t_right: Time, t: Time):
         """What is saved at `t` inside a step, from its prepared dense data."""
         return self.value(problem, t, method.interpolate(dense, t_left, t_right, t))
 
     def prepared(self, counters):
-        return counters[1] if len(counters) > 1 else 0
+        return counters[2] if len(counters) > 2 else 0
 
 
 class Steps(Save):
-    """Saves t0 and every accepted step, up to `capacity` steps (4,096).
+    """Saves t0 and every accepted step, up to `capacity` steps (4,096; exactly N where `steps=N` is given).
 
     `sol.n` counts the rows that hold something; the others repeat the last. A solve with more steps ends with
     `RESULT.save_capacity_reached`. Memory: (capacity + 1) states.
@@ -154,20 +160,24 @@ class Steps(Save):
     True
     """
 
-    capacity: int = eqx.field(default=4096, static=True)
+    capacity: int | None = eqx.field(default=None, static=True)
     function: Callable | None = None
     aux: Callable | None = None
 
     def init(self, problem, method, t0, y0, dense):
         row = (t0, self.value(problem, t0, y0))
-        return jnp.int32(0), write_row(empty_rows(self.capacity + 1, row), row, jnp.int32(0), True)
+        return jnp.int32(0), write_row(empty_rows(self._size + 1, row), row, jnp.int32(0), True)
+
+    @property
+    def _size(self) -> int:
+        return _CAPACITY if self.capacity is None else self.capacity
 
     def update(self, problem, method, view, counters, buffers):
         row = (view.t_next, self.value(problem, view.t_next, view.y_next))
         return counters + view.on, write_row(buffers, row, counters + 1, view.on)
 
     def full(self, counters):
-        return counters >= self.capacity
+        return counters >= self._size
 
 
 class Dense(Save):
@@ -182,7 +192,7 @@ class Dense(Save):
     True
     """
 
-    capacity: int = eqx.field(default=4096, static=True)
+    capacity: int = eqx.field(default=_CAPACITY, static=True)
     function: Callable | None = None
     aux: Callable | None = None
 

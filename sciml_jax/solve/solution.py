@@ -6,9 +6,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, Int, PyTree
+from jaxtyping import Array, ArrayLike, Bool, Int, PyTree
 
-from ..core import RESULT, read_row
+from ..core import RESULT, Rows, read_row
 from .events import EventLog
 from .job import Job, Outcome, Resume
 from .method import Method
@@ -20,9 +20,7 @@ class DenseSolution(eqx.Module):
     """A continuous solution: the interpolants of all steps, right-continuous at jumps."""
 
     method: Method
-    t_left: Float[Array, " steps"]
-    t_right: Float[Array, " steps"]
-    data: PyTree
+    steps: Rows  # of (t_left, t_right, dense data)
     n: Int[Array, ""]
     t0: Time
     t1: Time
@@ -36,10 +34,11 @@ class DenseSolution(eqx.Module):
             flat = jax.vmap(self)(t.reshape(-1))
             return jax.tree.map(lambda x: x.reshape(t.shape + x.shape[1:]), flat)
         direction = jnp.where(self.t1 < self.t0, -1.0, 1.0).astype(t.dtype)
-        unused = jnp.arange(self.t_left.shape[0]) >= self.n
-        starts = jnp.where(unused, jnp.inf, direction * self.t_left)
-        row = jnp.searchsorted(jax.lax.stop_gradient(starts), direction * jax.lax.stop_gradient(t), side="right") - 1
-        left, right, data = read_row((self.t_left, self.t_right, self.data), jnp.maximum(row, 0))
+        t_left = jax.lax.stop_gradient(self.steps.all()[0])
+        unused = jnp.arange(t_left.shape[0]) >= self.n
+        starts = jnp.where(unused, jnp.inf, direction * t_left)
+        row = jnp.searchsorted(starts, direction * jax.lax.stop_gradient(t), side="right") - 1
+        left, right, data = read_row(self.steps, jnp.maximum(row, 0))
         inside = (direction * (t - self.t0) >= 0) & (direction * (t - self.t1) <= 0)
         value = self.method.interpolate(data, left, right, t)
 
@@ -114,9 +113,11 @@ def assemble(job: Job, outcome: Outcome, names: tuple[str, ...] | None) -> Solut
         "steps": outcome.accepted + outcome.rejected,
         **outcome.counts,
     }
-    return Solution(
-        t, y, n, aux, stats, outcome.result, outcome.events, outcome.resume, dense[0] if dense else None
-    )
+    log = None
+    if outcome.events is not None:
+        event_t, index, event_y = jax.tree.map(lambda x: x[:-1], outcome.events.all())
+        log = EventLog(event_t, index, event_y, outcome.n_events)
+    return Solution(t, y, n, aux, stats, outcome.result, log, outcome.resume, dense[0] if dense else None)
 
 
 def _kept(job: Job, outcome: Outcome, save: Save, counters, rows) -> tuple[Any, Any, Any, Any]:
@@ -126,14 +127,14 @@ def _kept(job: Job, outcome: Outcome, save: Save, counters, rows) -> tuple[Any, 
     if isinstance(save, Times):
         direction = jnp.where(job.t1 < job.t0, -1.0, 1.0)
         k, n = counters[0], jnp.sum(direction * (save.ts - t_end) <= 0)
-        values, aux = _padded(rows, (last, last_aux), k)
+        values, aux = _padded(rows.all(), (last, last_aux), k)
         out = (jnp.where(direction * (save.ts - t_end) <= 0, save.ts, t_end), values, aux)
         if save.order is not None:
             back = jnp.argsort(save.order)
             out = jax.tree.map(lambda x: x[back], out)
         return (*out, n)
     if isinstance(save, Steps):
-        (t, (values, aux)), n = rows, counters + 1
+        (t, (values, aux)), n = rows.all(), counters + 1
         t, values, aux = _padded((t, values, aux), (t_end, last, last_aux), n)
         return t, values, aux, n
     return t_end, last, last_aux, counters if isinstance(save, Dense) else jnp.int32(1)
@@ -150,5 +151,4 @@ def _padded(rows: PyTree, last: PyTree, n: Int[Array, ""]) -> PyTree:
 
 
 def _dense(job: Job, outcome: Outcome, n, rows) -> DenseSolution:
-    t_left, t_right, data = jax.tree.map(lambda x: x[:-1], rows)
-    return DenseSolution(job.method, t_left, t_right, data, n, job.t0, outcome.t, job.y0, outcome.y)
+    return DenseSolution(job.method, rows, n, job.t0, outcome.t, job.y0, outcome.y)

@@ -98,14 +98,22 @@ class RungeKutta(Method):
     def interpolate(self, dense, t_left: Time, t_right: Time, t: Time) -> State:
         if self.tableau.dense is None:
             return hermite(dense, t_left, t_right, t)
-        s = theta(t_left, t_right, t)
-        weights = bernstein(self.tableau.dense_table, s)
+        weights = bernstein(self.tableau.dense_table, theta(t_left, t_right, t))
+        return self._weighted(dense, t_right - t_left, weights)
+
+    def samples(self, dense, t_left: Time, t_right: Time, fractions: tuple[float, ...]) -> list[State]:
+        if self.tableau.dense is None:
+            return super().samples(dense, t_left, t_right, fractions)
+        table = self.tableau.dense_table
+        return [self._weighted(dense, t_right - t_left, bernstein(table, s)) for s in fractions]
+
+    def _weighted(self, dense: Stages, h: Time, weights: list) -> State:
         kept = [(w, k) for w, k in zip(weights, dense.k, strict=True) if w is not None]
 
         def leaf(y0, *ks):
             total = kept[0][0] * ks[0]
             for (w, _), k in zip(kept[1:], ks[1:], strict=True):
                 total = total + w * k
-            return (y0 + (t_right - t_left) * total).astype(y0.dtype)
+            return (y0 + h * total).astype(y0.dtype)
 
         return jax.tree.map(leaf, dense.y0, *[k for _, k in kept])

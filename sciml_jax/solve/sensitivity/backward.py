@@ -122,7 +122,7 @@ def pull_back(
         before, event = None, a.event
         if n_events is not None:
             happened = code >= 0
-            ct_t, ct_y = read_row((ct.events.t, ct.events.y), jnp.maximum(a.event, 0))
+            ct_t, _, ct_y = read_row(ct.events, jnp.maximum(a.event, 0))
             ends = ends._replace(t_end=ends.t_end + jnp.where(happened, ct_t, 0))
             before = jax.tree.map(lambda x: jnp.where(happened, x, 0), ct_y)
             event = a.event - happened
@@ -151,11 +151,10 @@ def _functions(job: Job) -> PyTree:
 
 def _times(record: Record, i):
     """Where step i starts, where it was computed to, where it ended, and why."""
-    grid = record.grid
-    t, t_next = grid.t[i], grid.t[i + 1]
-    if grid.code is None:
-        return t, t_next, t_next, jnp.int32(PLAIN)
-    return t, grid.t_right[i], t_next, grid.code[i]
+    now, after = read_row(record.grid, i), read_row(record.grid, i + 1)
+    if len(now) == 1:
+        return now[0], after[0], after[0], jnp.int32(PLAIN)
+    return now[0], after[1], after[0], after[2]
 
 
 def _replay(job: Job, recorder: Recorder, record: Record, last: MethodState, i, loaded, segment, on):
@@ -232,7 +231,7 @@ def _inputs(leaves: Leaves, job: Job, values, flags, places, rebuild, a: Adjoint
         put(lambda j: j.resume.method.carry, carry)
     for k, (save, row) in enumerate(zip(job.saves, rows, strict=True)):
         if isinstance(save, Times) and not isinstance(row, tuple):
-            put(lambda j, k=k: j.saves[k].ts, row[:-1])
+            put(lambda j, k=k: j.saves[k].ts, row.all()[:-1])
     for place, cotangent in zip(places, moved, strict=True):
         out[place] = cotangent
     return out

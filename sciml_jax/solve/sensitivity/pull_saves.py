@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, PyTree
 
-from ...core import read_row, when, while_loop, write_row
+from ...core import empty_rows, read_row, when, while_loop, write_row
 from ..job import Job
 from ..problem import State, Time
 from ..saving import Dense, Final, Save, Steps, Times
@@ -70,7 +70,7 @@ def start(save: Save, counters, cotangent_rows, wants_times: bool) -> tuple[Any,
     """Counters and buffers of a saver's backward pass."""
     if isinstance(save, Times):
         n = save.ts.shape[0]
-        return counters[0] - 1, jnp.zeros((n + 1,), save.ts.dtype) if wants_times else ()
+        return counters[0] - 1, empty_rows(n, jnp.zeros((), save.ts.dtype)) if wants_times else ()
     return (), ()
 
 

@@ -5,30 +5,26 @@ from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Int, PyTree
 
-from ...core import empty_rows, read_row, write_row
+from ...core import Rows, empty_rows, read_row, write_row
 from ..driver import PLAIN
 from ..job import Job
 from ..problem import State, Time
 from ..saving import StepView
 
 
-class Grid(NamedTuple):
-    """The grid of a solve: the time before each step, and for solves that are cut by events or stops also the time
-    each step was computed to and what ended it (`PLAIN`, `RESTARTED` or the event)."""
-
-    t: Float[Array, " n"]
-    t_right: Float[Array, " n"] | None
-    code: Int[Array, " n"] | None
-
-
 class Record(NamedTuple):
-    """A finished recording: level of thinning, grid, snapshots of (y, carry)."""
+    """A finished recording: level of thinning, grid and snapshots.
+
+    Row i of `grid` is `(t,)`, the time before step i; for solves that are cut by events or stops
+    `(t, t_right, code)`, where row i + 1 also holds the time that step i was computed to and what ended it
+    (`PLAIN`, `RESTARTED` or the event). Rows of `snapshots` are `(y, carry)`.
+    """
 
     level: Int[Array, ""]
-    grid: Grid
-    snapshots: PyTree
+    grid: Rows
+    snapshots: Rows
 
 
 class Recorder(eqx.Module):
@@ -62,11 +58,10 @@ class Recorder(eqx.Module):
         return level
 
     def init(self, job: Job, t: Time, y: State, carry: PyTree) -> tuple[PyTree, PyTree]:
-        times = write_row(jnp.zeros((job.max_steps + 2,), t.dtype), t, jnp.int32(0), True)
-        right = jnp.zeros((job.max_steps + 1,), t.dtype) if self.cuts else None
-        code = jnp.full((job.max_steps + 1,), PLAIN, jnp.int32) if self.cuts else None
+        row = (t, t, jnp.int32(PLAIN)) if self.cuts else (t,)
+        grid = write_row(empty_rows(job.max_steps + 1, row), row, jnp.int32(0), True)
         snapshots = write_row(empty_rows(self.slots, (y, carry)), (y, carry), jnp.int32(0), True)
-        return jnp.int32(0), (Grid(times, right, code), snapshots)
+        return jnp.int32(0), (grid, snapshots)
 
     def slot(self, step: Int[Array, ""], level: Int[Array, ""]) -> Int[Array, ""]:
         """Where the snapshot of a step that is divisible by 2^level lies."""
@@ -75,15 +70,12 @@ class Recorder(eqx.Module):
 
     def update(self, step, view: StepView, code, carry, counters, buffers):
         grid, snapshots = buffers
-        times = write_row(grid.t, view.t_next, step + 1, view.on)
-        right, codes = grid.t_right, grid.code
-        if self.cuts:
-            right = write_row(right, view.t_right, step, view.on)
-            codes = write_row(codes, code, step, view.on)
+        row = (view.t_next, view.t_right, code) if self.cuts else (view.t_next,)
+        grid = write_row(grid, row, step + 1, view.on)
         level = counters + ((step + 1) >= (self.slots << counters))
         due = view.on & ((step + 1) & ((1 << level) - 1) == 0)
         snapshots = write_row(snapshots, (view.y_next, carry), self.slot(step + 1, level), due)
-        return jnp.where(view.on, level, counters), (Grid(times, right, codes), snapshots)
+        return jnp.where(view.on, level, counters), (grid, snapshots)
 
     def load(self, record: Record, step: Int[Array, ""]) -> tuple[State, PyTree]:
         """The snapshot (y, carry) before a step that is divisible by 2^level."""

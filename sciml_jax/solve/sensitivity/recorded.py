@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
+from .. import fixed
 from ..driver import drive
 from ..job import Job, Outcome
 from .backward import pull_back
@@ -46,6 +47,8 @@ class Recorded(Gradient):
             raise ValueError(f"snapshots of Recorded must be a power of two, 2 or more; got {n!r}")
 
     def solve(self, job: Job) -> Outcome:
+        if fixed.applies(job):
+            return fixed.march(job, checkpoint=True)
         leaves = Leaves(job)
         cuts = bool(job.events) or job.step_to is not None
         recorder = Recorder.sized(job.max_steps, cuts, self.snapshots)
@@ -60,7 +63,7 @@ class Recorded(Gradient):
             outcome, (level, (grid, snapshots)) = drive(leaves.unflatten(values), recorder)
             counters = tuple(c for c, _ in outcome.saved)
             kept = (values, perturbed, Record(level, grid, snapshots), outcome.accepted, counters)
-            n_events = None if outcome.events is None else outcome.events.n
+            n_events = None if outcome.events is None else outcome.n_events
             return outcome, (*kept, n_events, outcome.resume.method)
 
         def backward(kept, cotangent):
