@@ -26,7 +26,7 @@ from .method import Method, MethodState, Step
 from .ode import solve_ode
 from .problem import Problem
 from .saving import Dense, Final, Save, Steps, Times
-from .sensitivity import Forward, Gradient, Recorded
+from .sensitivity import Backsolve, Forward, Gradient, Recorded
 from .solution import Solution
 from .step_size import ConstantSteps, Controller, EqualSteps, GivenSteps, IController, PIController, PIDController
 from .structured import SecondOrder, Separable, StructuredField
@@ -44,6 +44,7 @@ from .symplectic import (
 
 __all__ = [
     "ALF",
+    "Backsolve",
     "Bosh3",
     "ButcherTableau",
     "Composition",

@@ -155,5 +155,6 @@ def _message(solution: Solution, request: "Request") -> str:
     reason = RESULT[solution.result]
     place = f"at t = {float(state.t):.6g} (of {float(request.t_span[0]):.6g} to {float(request.t_span[1]):.6g})"
     work = f"after {int(stats['accepted'])} accepted and {int(stats['rejected'])} rejected steps"
-    return f"{reason}\nThe solve stopped {place}, {work}; the next step was to be {float(state.dt):.3g}."
+    stiff = " It looks stiff: an implicit method would take fewer steps." if bool(stats.get("stiff", False)) else ""
+    return f"{reason}{stiff}\nThe solve stopped {place}, {work}; the next step was to be {float(state.dt):.3g}."
 

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple, Protocol
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, PyTree
@@ -353,6 +354,23 @@ def _outcome(job: Job, loop: Loop, buffers: Buffers) -> Outcome:
         counts["field_evaluations"] = counts["field_evaluations"] + extra * loop.n_events
     resume = Resume(loop.t, loop.y, loop.dt, loop.state, loop.control)
     saved = tuple(zip(loop.saves, buffers.saves, strict=True))
+    if job.controller.adaptive:
+        counts["stiff"] = _looks_stiff(job, loop)
     return Outcome(
         loop.t, loop.y, resume, result, loop.accepted, loop.rejected, counts, saved, log, loop.n_events, loop.ended
     )
+
+
+def _looks_stiff(job: Job, loop: Loop) -> Bool[Array, ""]:
+    """Whether stability sets the steps at the end of a solve that took more than a thousand; cheap ones are not asked."""
+    frozen = jax.lax.stop_gradient((loop.t, loop.y, loop.dt, loop.state))
+    t, y, dt, state = frozen
+    problem = jax.lax.stop_gradient(eqx.filter(job.problem, eqx.is_array))
+    problem = eqx.combine(problem, job.problem)
+    if jax.eval_shape(lambda: job.method.stiffness(problem, t, y, dt, state)) is None:
+        return jnp.asarray(False)
+
+    def estimate(_, rows, on):
+        return job.method.stiffness(problem, t, y, dt, state) > 0.75, rows
+
+    return when(loop.accepted + loop.rejected > 1000, estimate, jnp.asarray(False), ())[0]

@@ -87,6 +87,13 @@ class Method(eqx.Module):
         """Whether the steps carry an error estimate."""
         return True
 
+    def stiffness(self, problem: Problem, t: Time, y: State, dt: Time, state: MethodState) -> Time | None:
+        """An estimate of |h λ| of the dominant eigenvalue over the method's limit of stability; `None`: no estimate.
+
+        Near 1 or above, stability and not accuracy sets the steps, and the problem looks stiff.
+        """
+        return None
+
     def init_counts(self) -> dict[str, int]:
         """Work done by `init` and by `restart`."""
         return {"field_evaluations": 1}
