@@ -4,7 +4,7 @@ from .closure import Closed, close
 from .entry import call_jitted
 from .frozen import Frozen
 from .loop import when, while_loop
-from .result import RESULT
+from .result import RESULT, either
 from .rows import Rows, empty_rows, read_row, write_row
 from .trees import max_norm, rms_norm
 from .xla import tune
@@ -16,6 +16,7 @@ __all__ = [
     "Rows",
     "call_jitted",
     "close",
+    "either",
     "empty_rows",
     "max_norm",
     "read_row",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -71,11 +71,16 @@ def while_loop(
     return jax.tree.unflatten(tree, out[:n]), jax.tree.unflatten(buffers_tree, out[n:])
 
 
-def when(on, body: Callable[[Carry, Buffers], tuple[Carry, Buffers]], carry: Carry, buffers: Buffers = ()):
-    """`body(carry, buffers)` where `on`, else both unchanged; under `vmap` it is skipped when no lane wants it.
+def when(
+    on: Bool[Array, ""],
+    body: Callable[[Carry, Any, Bool[Array, ""]], tuple[Carry, Any]],
+    carry: Carry,
+    buffers: Any = (),
+) -> tuple[Carry, Any]:
+    """`body(carry, buffers, on)` where `on`, else both unchanged; under `vmap` it is skipped when no lane wants it.
 
-    Unlike `lax.cond` it never turns into a `select` that computes the body for nobody. The body must produce the
-    structure it was given, and write no buffer rows in lanes that are off: it gets `(carry, buffers, on)`.
+    Unlike `lax.cond` it never turns into a `select` that computes the body for nobody. The body must keep the
+    structure it was given, and write no buffer rows that matter in lanes that are off.
     """
 
     def once(state, rows, on):

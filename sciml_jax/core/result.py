@@ -1,6 +1,9 @@
 """Why a solve ended: one enumeration for every solver, with the cure in the text."""
 
+from typing import Any
+
 import equinox as eqx
+from jaxtyping import Array, Bool
 
 
 class RESULT(eqx.Enumeration):
@@ -39,3 +42,8 @@ class RESULT(eqx.Enumeration):
         "Raise the capacity, or save at given times."
     )
     save_outside_span = "save= names times outside t_span. Clip them to the span, or widen it."
+
+
+def either(on: Bool[Array, ""], yes: Any, no: Any) -> Any:
+    """One of two results, by a traced condition."""
+    return RESULT.where(on, yes, no)

@@ -1,6 +1,7 @@
 """Rows written into preallocated buffers, one index a lane, in place under `vmap` too."""
 
 import math
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Bool, Int, PyTree
 
+
 class Rows(eqx.Module):
     """Buffers for rows that are pytrees of one structure, and a spare last row.
 
@@ -17,7 +19,7 @@ class Rows(eqx.Module):
     is written in 0.04 instead of 0.4 microseconds.
     """
 
-    data: dict[str, Array | None]
+    data: Mapping[str, Array | None]
     tree: Any = eqx.field(static=True)
     leaves: tuple[tuple[str, tuple[int, ...]], ...] = eqx.field(static=True)
 
@@ -34,8 +36,8 @@ class Rows(eqx.Module):
 
     def pack(self, row: PyTree) -> dict[str, Array]:
         """A row in the layout of `data`."""
-        flat, groups = jax.tree.leaves(row), {}
-        for x, (key, _) in zip(flat, self.leaves, strict=True):
+        groups: dict[str, list[Array]] = {}
+        for x, (key, _) in zip(jax.tree.leaves(row), self.leaves, strict=True):
             groups.setdefault(key, []).append(jnp.asarray(x, key))
         # the barrier keeps XLA from tearing a field's own `stack` apart to merge it into this concatenation
         return {
@@ -45,7 +47,7 @@ class Rows(eqx.Module):
             for key, xs in groups.items()
         }
 
-    def unpack(self, data: dict[str, Array | None]) -> PyTree:
+    def unpack(self, data: Mapping[str, Array | None]) -> PyTree:
         """Rows in the layout of `data`, of any leading axes, as pytrees; a missing array gives `None`."""
         out, used = [], dict.fromkeys(self.data, 0)
         for key, shape in self.leaves:
@@ -140,9 +142,7 @@ def _write_lanes(buffers, rows, ats):
 
 
 def _batched(lanes: bool, size: int, batched: list[bool], buffer, row, at):
-    full = [
-        x if b else jnp.broadcast_to(x, (size, *x.shape)) for x, b in zip((buffer, row, at), batched, strict=True)
-    ]
+    full = [x if b else jnp.broadcast_to(x, (size, *x.shape)) for x, b in zip((buffer, row, at), batched, strict=True)]
     if not lanes:
         return _write(True, *full), True
     inner = full[2].shape[1]

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Inexact, PyTree, Real
+from jaxtyping import Array, ArrayLike, Bool, PyTree, Real
 
-State = PyTree[Inexact[Array, "..."]]
+from .types import State
 
 
-def combine(weights: Sequence[float], trees: Sequence[State]) -> State | None:
+def combine(weights: Sequence[float] | np.ndarray, trees: Sequence[State]) -> State | None:
     """The weighted sum of trees; zero weights are left out at trace time, and `None` stands for an empty sum."""
     kept = [(float(w), tree) for w, tree in zip(weights, trees, strict=True) if w != 0]
     if not kept:

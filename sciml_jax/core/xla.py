@@ -44,7 +44,7 @@ def tune(threshold_bytes: int = 1 << 20) -> bool:
 
 def _backend_is_up() -> bool:
     # The public question: once its backend has started, JAX refuses to change this setting.
-    devices = jax.config.jax_num_cpu_devices
+    devices: int = jax.config.jax_num_cpu_devices  # type: ignore[attr-defined]
     try:
         jax.config.update("jax_num_cpu_devices", max(devices, 0) + 1)
     except RuntimeError:

@@ -113,8 +113,8 @@ def _check_tolerances(request: "Request") -> None:
     if request.controller.adaptive and rtols and 0 < min(rtols) < 10 * eps:
         hint = "" if eps < 1e-10 else " or switch float64 on: jax.config.update('jax_enable_x64', True)"
         warnings.warn(
-            f"rtol={min(rtols):.1e} is near or below the rounding error of {trees.real_dtype(y0)} ({eps:.1e}): the solve "
-            f"may end with dt_min_reached. Use rtol >= {10 * eps:.0e}{hint}",
+            f"rtol={min(rtols):.1e} is near or below the rounding error of {trees.real_dtype(y0)} ({eps:.1e}): "
+            f"the solve may end with dt_min_reached. Use rtol >= {10 * eps:.0e}{hint}",
             stacklevel=4,
         )
 
@@ -152,9 +152,8 @@ def report(solution: Solution, request: "Request", throw: bool) -> Solution:
 
 def _message(solution: Solution, request: "Request") -> str:
     state, stats = solution.state, solution.stats
-    reason = RESULT[solution.result]
+    reason = RESULT[solution.result]  # type: ignore[type-arg, name-defined, valid-type]
     place = f"at t = {float(state.t):.6g} (of {float(request.t_span[0]):.6g} to {float(request.t_span[1]):.6g})"
     work = f"after {int(stats['accepted'])} accepted and {int(stats['rejected'])} rejected steps"
     stiff = " It looks stiff: an implicit method would take fewer steps." if bool(stats.get("stiff", False)) else ""
     return f"{reason}{stiff}\nThe solve stopped {place}, {work}; the next step was to be {float(state.dt):.3g}."
-

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, PyTree
 
-from ..core import RESULT, trees, when, while_loop, write_row
+from ..core import RESULT, either, trees, when, while_loop, write_row
 from . import events as ev
 from .job import Job, Outcome, Resume
 from .method import Method, MethodState, Step
@@ -77,7 +77,7 @@ def drive(job: Job, recorder: Recorder | None = None) -> tuple[Outcome, Any]:
 
     There is no branch on the method: it is the pure functions of `Method`.
     """
-    problem, method, controller = job.problem, job.method, job.controller
+    problem, method = job.problem, job.method
     direction = jnp.where(job.t1 < job.t0, -1.0, 1.0).astype(job.t0.dtype)
     loop, buffers = _start(job, direction, recorder)
 
@@ -133,6 +133,7 @@ def _cuttable(job: Job) -> bool:
 def _start(job: Job, direction: Time, recorder: Recorder | None) -> tuple[Loop, Buffers]:
     problem, method = job.problem, job.method
     t, y, counts = job.t0, job.y0, dict.fromkeys(_count_names(job), 0)
+    dt: Any
     if job.resume is not None:
         dt, state, control = job.resume.dt, job.resume.method, job.resume.control
     else:
@@ -149,9 +150,11 @@ def _start(job: Job, direction: Time, recorder: Recorder | None) -> tuple[Loop, 
     result = RESULT.successful
     outside = [_outside(save.ts, job.t0, job.t1, direction) for save in job.saves if hasattr(save, "ts")]
     if outside:
-        result = RESULT.where(jnp.any(jnp.stack(outside)), RESULT.save_outside_span, result)
-    result = RESULT.where(trees.all_finite(y), result, RESULT.non_finite)
-    n_events, log, signs = (), (), ()
+        result = either(jnp.any(jnp.stack(outside)), RESULT.save_outside_span, result)
+    result = either(trees.all_finite(y), result, RESULT.non_finite)
+    n_events: Any = ()
+    log: Any = ()
+    signs: Any = ()
     if job.events:
         n_events, log = ev.new_log(job.max_events, t, y)
         signs = ev.first_signs(job.events, problem, t, y)
@@ -288,10 +291,10 @@ def _finish(job: Job, loop: Loop, log, step: Step, t_right: Time, target: Time, 
         def jump(state, log, on):
             _, n_events = state
             hit = ev.locate(job.events, problem, method, dense, loop.t, t_right, search, on)
-            j = ev.jump(job.events, problem, method, dense, loop.t, t_right, hit.index, hit.t, step.accepted)
-            signs = ev.signs_after(job.events, problem, search, hit.index, j.t, j.y)
-            log = write_row(log, (j.t, hit.index, j.y_before), n_events, on)
-            return (After(j.t, j.y, j.state, hit.index, signs), n_events + 1), log
+            j = ev.jump(job.events, problem, method, dense, loop.t, t_right, hit.which, hit.t, step.accepted)
+            signs = ev.signs_after(job.events, problem, search, hit.which, j.t, j.y)
+            log = write_row(log, (j.t, hit.which, j.y_before), n_events, on)
+            return (After(j.t, j.y, j.state, hit.which, signs), n_events + 1), log
 
         uncut = (after._replace(signs=search.signs), n_events)
         (after, n_events), log = when(on & search.hit, jump, uncut, log)
@@ -322,8 +325,8 @@ def _result(job: Job, loop: Loop, attempts, t_right, dt_next, accept, finite, n_
     smallest = smallest if job.dt_min is None else jnp.maximum(smallest, job.dt_min)
     stuck = ~accept & (jnp.abs(dt_next) <= smallest) if job.controller.adaptive else ~accept
     stuck = stuck | ((t_right == loop.t) & ~finite)
-    why = RESULT.where(finite, RESULT.dt_min_reached, RESULT.non_finite)
-    result = RESULT.where(stuck, why, result)
+    why = either(finite, RESULT.dt_min_reached, RESULT.non_finite)
+    result = either(stuck, why, result)
     checks = [((attempts >= job.max_steps), RESULT.max_steps_reached)]
     if job.events:
         checks.append((n_events >= job.max_events, RESULT.max_events_reached))
@@ -332,7 +335,7 @@ def _result(job: Job, loop: Loop, attempts, t_right, dt_next, accept, finite, n_
         if full is not None:
             checks.append((full, RESULT.save_capacity_reached))
     for failed, cause in checks:
-        result = RESULT.where(failed & (result == RESULT.successful), cause, result)
+        result = either(failed & (result == RESULT.successful), cause, result)
     return result
 
 
@@ -342,8 +345,8 @@ def _outcome(job: Job, loop: Loop, buffers: Buffers) -> Outcome:
     # a limit that is reached together with the end is no failure
     limits = (RESULT.max_steps_reached, RESULT.save_capacity_reached, RESULT.max_events_reached)
     harmless = done & (sum(loop.result == limit for limit in limits) > 0)
-    result = RESULT.where(harmless, RESULT.successful, loop.result)
-    result = RESULT.where(loop.ended & (result == RESULT.successful), RESULT.event_occurred, result)
+    result = either(harmless, RESULT.successful, loop.result)
+    result = either(loop.ended & (result == RESULT.successful), RESULT.event_occurred, result)
     counts = dict(loop.counts)
     for name, n in job.method.prepare_counts().items():
         counts[name] = counts[name] + n * sum(s.prepared(c) for s, c in zip(job.saves, loop.saves, strict=True))
@@ -362,7 +365,7 @@ def _outcome(job: Job, loop: Loop, buffers: Buffers) -> Outcome:
 
 
 def _looks_stiff(job: Job, loop: Loop) -> Bool[Array, ""]:
-    """Whether stability sets the steps at the end of a solve that took more than a thousand; cheap ones are not asked."""
+    """Whether stability sets the steps at the end of a solve of more than a thousand steps (shorter: not asked)."""
     frozen = jax.lax.stop_gradient((loop.t, loop.y, loop.dt, loop.state))
     t, y, dt, state = frozen
     problem = jax.lax.stop_gradient(eqx.filter(job.problem, eqx.is_array))

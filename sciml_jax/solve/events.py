@@ -56,7 +56,7 @@ class EventLog(NamedTuple):
     """Events in the order of time: times, which event of the list, the states before `affect`, and how many."""
 
     t: Float[Array, " capacity"]
-    index: Int[Array, " capacity"]
+    which: Int[Array, " capacity"]
     y: State
     n: Int[Array, ""]
 
@@ -131,13 +131,11 @@ def look(events: Events, problem: Problem, method: Method, dense, t: Time, t_rig
 class Hit(NamedTuple):
     """The first event of a step: which one, and when."""
 
-    index: Int[Array, ""]
+    which: Int[Array, ""]
     t: Time
 
 
-def locate(
-    events: Events, problem: Problem, method: Method, dense, t: Time, t_right: Time, search: Search, on
-) -> Hit:
+def locate(events: Events, problem: Problem, method: Method, dense, t: Time, t_right: Time, search: Search, on) -> Hit:
     """The earliest of the events that were found, its time to rounding."""
     ends = jnp.stack([t, *_nodes(t, t_right)])
     left, right = ends[search.interval], ends[jnp.minimum(search.interval + 1, len(_SAMPLES))]
@@ -271,5 +269,3 @@ def terminating(events: Events, index: Int[Array, ""]) -> Bool[Array, ""]:
     """Whether the event `index` (-1: none) ends the solve."""
     flags = np.array([event.terminates for event in events])
     return (index >= 0) & jnp.asarray(flags)[jnp.maximum(index, 0)]
-
-

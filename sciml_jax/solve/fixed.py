@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
 
-from ..core import RESULT, trees
+from ..core import RESULT, either, trees
 from ..core.rows import Rows, stacked_rows
 from .job import Job, Outcome, Resume
 from .method import MethodState
@@ -71,12 +71,10 @@ def march(job: Job, *, checkpoint: bool) -> Outcome:
         for k, save in enumerate(job.saves)
     )
     finite = trees.all_finite(jax.lax.stop_gradient(end.y))
-    result = RESULT.where(finite, RESULT.successful, RESULT.non_finite)
+    result = either(finite, RESULT.successful, RESULT.non_finite)
     work = method.step(problem, job.t0, job.y0, dt, state).counts
     restarts = method.init_counts().get("field_evaluations", 0) if job.projection is not None else 0
-    counts = {
-        k: jnp.asarray(method.init_counts().get(k, 0) + n * (v + restarts), jnp.int32) for k, v in work.items()
-    }
+    counts = {k: jnp.asarray(method.init_counts().get(k, 0) + n * (v + restarts), jnp.int32) for k, v in work.items()}
     resume = Resume(end.t, end.y, dt, MethodState(end.carry, end.cache), ())
     return Outcome(
         end.t, end.y, resume, result, jnp.int32(n), jnp.int32(0), counts, saved, None, (), jnp.asarray(False)

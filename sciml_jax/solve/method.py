@@ -51,7 +51,10 @@ class Method(eqx.Module):
     where they decide what is computed. `problem.evaluate(t, y)` is the field.
     """
 
-    order: eqx.AbstractVar[int]
+    @property
+    @abstractmethod
+    def order(self) -> int:
+        """The order of convergence (a property, or a field of the same name)."""
 
     @abstractmethod
     def init(self, problem: Problem, t: Time, y: State, dt: Time) -> MethodState:

@@ -94,7 +94,7 @@ def solve_ode(
     controller = _controller(controller, method, dt0, dt, steps)
     request = Request(
         field=field,
-        t_span=tuple(t_span),
+        t_span=(t_span[0], t_span[1]) if len(t_span) == 2 else t_span,
         y0=y0,
         args=args,
         method=method,
@@ -147,5 +147,3 @@ def _controller(controller: Controller | None, method: Method, dt0, dt, steps) -
             "give a constant step, dt=..., or a number of steps, steps=..."
         )
     return controller
-
-

@@ -133,7 +133,8 @@ def _field(request: Request, closed, t0, y0, args, static_args) -> tuple[Callabl
 
 def _check_field(dy: PyTree, y0: State) -> None:
     """The field's value must look like the state."""
-    ours, theirs = jax.tree.structure(y0), jax.tree.structure(dy)
+    ours: Any = jax.tree.structure(y0)
+    theirs: Any = jax.tree.structure(dy)
     if ours != theirs:
         hint = " (a field with auxiliary outputs needs has_aux=True)" if isinstance(dy, tuple) else ""
         raise TypeError(f"field must return a pytree like y0, {ours}; it returned {theirs}{hint}")

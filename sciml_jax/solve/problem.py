@@ -6,12 +6,10 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Inexact, PyTree, Real
+from jaxtyping import PyTree
 
 from ..core import trees
-
-Time = Real[Array, ""]
-State = PyTree[Inexact[Array, "..."]]
+from ..core.types import State, Time
 
 
 class Problem(eqx.Module):
@@ -54,3 +52,6 @@ class Problem(eqx.Module):
 def as_derivative(dy: State, y: State) -> State:
     """The field's value in the dtypes of y (a float64 constant in a float32 field does not promote the state)."""
     return jax.tree.map(lambda d, u: jnp.asarray(d, u.dtype), dy, y)
+
+
+__all__ = ["Problem", "State", "Time", "as_derivative"]

@@ -38,7 +38,7 @@ class Bar:
         if self.bar is None or done < self.bar.n:
             self.close()
             try:
-                from tqdm.auto import tqdm
+                from tqdm.auto import tqdm  # type: ignore[import-untyped]
             except ImportError:
                 return
             self.bar = tqdm(total=1.0, desc="solve", bar_format="{l_bar}{bar}| {elapsed}<{remaining}{postfix}")

@@ -41,8 +41,15 @@ class Save(eqx.Module):
     by the solver where the field has auxiliary outputs.
     """
 
-    function: eqx.AbstractVar[Callable | None]
-    aux: eqx.AbstractVar[Callable | None]
+    @property
+    @abstractmethod
+    def function(self) -> Callable | None:
+        """What is saved instead of the state (a field of this name)."""
+
+    @property
+    @abstractmethod
+    def aux(self) -> Callable | None:
+        """The field's auxiliary output (a field of this name)."""
 
     def value(self, problem: Problem, t: Time, y: State) -> tuple[PyTree, PyTree]:
         """What is saved at (t, y): the value and the auxiliary output."""
@@ -221,7 +228,7 @@ def as_saves(save: Any) -> tuple[tuple[Save, ...], tuple[str, ...] | None]:
     if isinstance(save, Save):
         return (save,), None
     try:
-        return (Times(save if isinstance(save, jax.Array) else np.asarray(save, float)),), None
+        return (Times(save if isinstance(save, jax.Array) else jnp.asarray(np.asarray(save, float))),), None
     except (TypeError, ValueError) as error:
         raise TypeError(
             "save must be None, an array of times, sj.Times, sj.Steps, sj.Dense, sj.Final or a dictionary of these; "

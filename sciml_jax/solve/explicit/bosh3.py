@@ -8,7 +8,8 @@ from .tableaux.bosh3 import TABLEAU
 
 
 class Bosh3(RungeKutta):
-    """Bogacki and Shampine's 3(2) pair, four stages, first same as last; cubic Hermite interpolant. For loose tolerances.
+    """Bogacki and Shampine's 3(2) pair, four stages, first same as last; cubic Hermite interpolant. For loose
+    tolerances.
 
     Source: P. Bogacki & L. F. Shampine, Appl. Math. Lett. 2 (1989) 321-325, doi:10.1016/0893-9659(89)90079-7.
 

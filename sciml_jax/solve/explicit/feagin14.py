@@ -8,9 +8,11 @@ from .tableaux.feagin14 import TABLEAU
 
 
 class Feagin14(RungeKutta):
-    """Feagin's method of order 14 with an embedded one of order 12, thirty-five stages; cubic Hermite interpolant. For extended spans at the tightest tolerances.
+    """Feagin's method of order 14 with an embedded one of order 12, thirty-five stages; cubic Hermite interpolant.
+    For extended spans at the tightest tolerances.
 
-    Source: T. Feagin, High-order explicit Runge-Kutta methods using m-symmetry, Neural Parallel Sci. Comput. 20 (2012) 437-458.
+    Source: T. Feagin, High-order explicit Runge-Kutta methods using m-symmetry, Neural Parallel Sci. Comput. 20
+    (2012) 437-458.
 
     >>> import sciml_jax as sj
     >>> sol = sj.solve_ode(lambda t, y, args: -y, (0.0, 1.0), 1.0, method=sj.Feagin14())

@@ -65,9 +65,7 @@ class RungeKutta(Method):
         accepted = MethodState(k[-1])
         dense: Any = Hermite(y, y1, k[0], k[-1]) if tableau.dense is None else Stages(y, tuple(k))
         counts = {"field_evaluations": len(k) - 1}
-        return Step(
-            y1, self.error(problem, y, y1, dt, k), accepted, state, dense, True, counts, self.error_order
-        )
+        return Step(y1, self.error(problem, y, y1, dt, k), accepted, state, dense, True, counts, self.error_order)
 
     @property
     def error_order(self) -> int:

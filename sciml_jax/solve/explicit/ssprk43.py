@@ -8,7 +8,8 @@ from .tableaux.ssprk43 import TABLEAU
 
 
 class SSPRK43(RungeKutta):
-    """The strong-stability-preserving method of four stages and order 3 (SSP coefficient 2), with an embedded one of order 2.
+    """The strong-stability-preserving method of four stages and order 3 (SSP coefficient 2), with an embedded one of
+    order 2.
 
     Source: J. F. B. M. Kraaijevanger, BIT 31 (1991) 482-528, doi:10.1007/BF01933264.
 

@@ -8,7 +8,8 @@ from .tableaux.vern6 import TABLEAU
 
 
 class Vern6(RungeKutta):
-    """Verner's most efficient 6(5) pair, nine stages, first same as last, with an interpolant of order 6 (three extra stages).
+    """Verner's most efficient 6(5) pair, nine stages, first same as last, with an interpolant of order 6 (three extra
+    stages).
 
     Source: J. H. Verner, Numer. Algorithms 53 (2010) 383-396, doi:10.1007/s11075-009-9290-3.
 

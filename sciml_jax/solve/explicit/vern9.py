@@ -8,7 +8,8 @@ from .tableaux.vern9 import TABLEAU
 
 
 class Vern9(RungeKutta):
-    """Verner's most efficient 9(8) pair, sixteen stages, with an interpolant of order 9 (nine extra stages). For tight tolerances.
+    """Verner's most efficient 9(8) pair, sixteen stages, with an interpolant of order 9 (nine extra stages). For
+    tight tolerances.
 
     Source: J. H. Verner, Numer. Algorithms 53 (2010) 383-396, doi:10.1007/s11075-009-9290-3.
 

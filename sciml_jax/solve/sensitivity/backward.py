@@ -122,6 +122,7 @@ def pull_back(
         before, event = None, a.event
         if n_events is not None:
             happened = code >= 0
+            assert ct.events is not None
             ct_t, _, ct_y = read_row(ct.events, jnp.maximum(a.event, 0))
             ends = ends._replace(t_end=ends.t_end + jnp.where(happened, ct_t, 0))
             before = jax.tree.map(lambda x: jnp.where(happened, x, 0), ct_y)

@@ -38,7 +38,8 @@ class Leaves:
 
     def places(self, select: Callable[[Job], PyTree]) -> list[int]:
         """The positions, among the array leaves, of those in the parts of the job that `select` returns."""
-        marked = self.unflatten([_Place(i) for i in range(sum(self.arrays))])  # type: ignore[arg-type]
+        places: list[Any] = [_Place(i) for i in range(sum(self.arrays))]
+        marked = self.unflatten(places)
         return [leaf.index for leaf in jax.tree.leaves(select(marked)) if isinstance(leaf, _Place)]
 
 

@@ -66,8 +66,9 @@ def drift(problem: Problem, t: Time, p: State, q: State) -> State:
 
 
 class Composition(Symplectic):
-    r"""A symmetric composition $\Phi_{\gamma_m h} \circ \cdots \circ \Phi_{\gamma_1 h}$ of the leapfrog $\Phi$ (half a kick,
-    a drift, half a kick); the force at the end of each part serves the next one.
+    r"""A symmetric composition $\Phi_{\gamma_m h} \circ \cdots \circ \Phi_{\gamma_1 h}$ of the leapfrog $\Phi$.
+
+    The leapfrog is half a kick, a drift, half a kick; the force at the end of each part serves the next one.
 
     Source: H. Yoshida, Phys. Lett. A 150 (1990) 262-268, doi:10.1016/0375-9601(90)90092-3; Hairer, Lubich & Wanner,
     Geometric Numerical Integration, V.3.

@@ -1,0 +1,194 @@
+"""The one training loop."""
+
+import os
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import PRNGKeyArray, PyTree
+
+from .batches import as_source, describe_source
+from .callbacks import Callback, check_callbacks
+from .checkpoint import Checkpoint
+from .history import History
+from .identity import identify
+from .loop import place, shape_of_loss
+from .opening import open_stage
+from .params import split
+from .plan import Outcome, Plan
+from .problem import check_objective
+from .progress import open_bar
+from .runner import Run
+from .stages import AbstractStage, adam
+from .store import open_folder, sweep
+from .validation import as_validation
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What `fit` returns."""
+
+    model: PyTree
+    """The best model on validation, or the last one that is finite, in the dtypes it was given in."""
+    history: History
+    """Loss and terms at every step, stage boundaries, validation losses."""
+    result: Outcome
+    """Why the run ended: `"completed"`, `"early_stopped"`, `"stopped"`, `"non_finite"` or `"interrupted"`."""
+    reason: str
+    """The same in words, with the term, the point or the row of the data where a loss was not finite."""
+    loss: float
+    """The training loss after the last step, on the next batch; NaN where the run did not come to its end."""
+    opt_state: PyTree
+    """The state of the last stage's optimiser."""
+    step: int
+    """Steps done in all stages."""
+
+    def __repr__(self) -> str:
+        return f"FitResult(result={str(self.result)!r}, step={self.step}, loss={self.loss:.6g}, reason={self.reason!r})"
+
+
+def fit(
+    model: PyTree,
+    objective: Any,
+    *,
+    stages: AbstractStage | Iterable[AbstractStage],
+    data: Any = None,
+    validate: Any = None,
+    key: PRNGKeyArray,
+    progress: bool = True,
+    checkpoint: str | os.PathLike | Checkpoint | None = None,
+    callbacks: Callback | Iterable[Callback] = (),
+) -> FitResult:
+    r"""Train a model: minimise $\mathbb E\, \mathcal L(\mathrm{model}, \mathrm{batch}, \mathrm{key})$ over its arrays.
+
+    Every floating-point or complex array in the model trains, unless it is `Frozen`. Steps run in compiled pieces of
+    about a quarter of a second; validation, callbacks, the bar, checkpoints and an interrupt come between two of them.
+
+    **Arguments:**
+
+    - `model`: any pytree, mostly an Equinox module.
+    - `objective`: `objective(model, batch, key)` returns a scalar loss, `(loss, terms)` with a dict of named scalars,
+      or a dict of named `Residuals`. Ready ones: `trajectory`, `multiple_shooting`, `collocation`, `nll`.
+    - `stages`: optimisers with their lengths, one after the other: `adam`, `adamw`, `sgd`, `optax_stage`, `lbfgs`.
+    - `data`: `None`; a pytree of arrays, given to the objective whole; `Batches(arrays, batch_size)`; or a function
+      `key -> batch`, called under jit. Default `None`.
+    - `validate`: a function `model -> loss`, data, or a `Validation` with its period and patience. Default `None`.
+    - `key`: a JAX PRNG key. All randomness comes from it and the number of the step.
+    - `progress`: whether to show a bar. Default `True`.
+    - `checkpoint`: a folder, or a `Checkpoint` with its period. Where the folder holds a run with the same arguments,
+      it is resumed, and gives the numbers of a run that was never interrupted. Default `None`.
+    - `callbacks`: functions of an `Info`, called between the pieces, or `Every(steps, function)`; one that returns
+      `"stop"` ends the run. Default none.
+
+    **Returns:** a `FitResult`. A keyboard interrupt ends the run with `"interrupted"` after writing a checkpoint; any
+    other exception in a callback or a validation function is raised after that, with the result as its `.fit_result`.
+    A loss that is not finite ends the run with `"non_finite"`, a warning and the term named; the model is the last one
+    with a finite loss.
+
+    **Raises:** `ValueError` and `TypeError` for arguments that cannot work, before the first step.
+
+    **Cost:** each stage compiles once; learning rates, other floats of a stage and numbers of steps can change without
+    recompiling, in a later call as well. Memory: three copies of the parameters and the state of the optimiser.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from sciml_jax import nn, train
+    >>> x = jnp.linspace(-1.0, 1.0, 20)[:, None]
+    >>> def objective(model, batch, key):
+    ...     x, y = batch
+    ...     return jnp.mean((jax.vmap(model)(x) - y) ** 2)
+    >>> net = nn.MLP(1, 1, width=8, depth=1, key=jax.random.key(0))
+    >>> stages = [train.adam(200, 1e-2), train.lbfgs(100)]
+    >>> result = train.fit(net, objective, stages=stages, data=(x, x**2), key=jax.random.key(1), progress=False)
+    >>> result.loss < 1e-4, [span.name for span in result.history.stages]
+    (True, ['adam', 'lbfgs'])
+    """
+    plan = _plan(model, objective, stages, data, validate, key, checkpoint, check_callbacks(callbacks))
+    run = Run(plan)
+    bar = run.bar = open_bar(progress, run.at.total, plan.total_steps)
+    try:
+        outcome, reason = run.train()
+    except KeyboardInterrupt:
+        run.save()
+        outcome, reason = Outcome.interrupted, f"interrupted at step {run.at.total}"
+    except Exception as error:
+        run.save()
+        error.fit_result = _result(run, Outcome.interrupted, f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        bar.close()
+    if outcome is Outcome.non_finite:
+        warnings.warn(f"fit stopped: {reason}", stacklevel=2)
+    return _result(run, outcome, reason)
+
+
+def _result(run: Run, outcome: Outcome, reason: str) -> FitResult:
+    opt_state = run.at.state.opt_state
+    return FitResult(run.model(), run.history(), outcome, reason, run.final_loss, opt_state, run.at.total)
+
+
+def _plan(model, objective, stages, data, validate, key, checkpoint, callbacks) -> Plan:
+    check_objective(objective)
+    stages = _check_stages(stages)
+    _check_key(key)
+    params, parts = split(model)
+    if not jax.tree.leaves(params):
+        raise ValueError(
+            "model has no array to train: it needs at least one floating-point array that is not Frozen (Python floats "
+            f"are constants: wrap them in jnp.asarray). Its leaves: {_leaves(model)}"
+        )
+    source, validation = as_source(data), as_validation(validate)
+    if isinstance(checkpoint, str | os.PathLike):
+        checkpoint = Checkpoint(checkpoint)
+    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
+        raise TypeError(f"checkpoint must be None, a folder or train.Checkpoint(...); got {type(checkpoint).__name__}")
+    # traced once in the user's precision: what the objective returns is checked here, and the names of the terms known
+    opened = open_stage(objective, adam(1), 0, source, key, params, parts, ())
+    _, shapes = shape_of_loss(opened.setup, params, place(opened.stage, opened.setup.source, 0))
+    terms = tuple(sorted(shapes))
+    folder = None
+    if checkpoint is not None:
+        folder = open_folder(checkpoint.path, "checkpoint")
+        sweep(folder)
+    identity = identify(model, stages, terms, describe_source(source), key)
+    return Plan(
+        objective, stages, source, validation, key, checkpoint, folder, callbacks, params, parts, terms, identity
+    )
+
+
+def _check_stages(stages: Any) -> tuple[AbstractStage, ...]:
+    example = "stages=[train.adam(2000, 1e-3), train.lbfgs(500)]"
+    if isinstance(stages, AbstractStage):
+        return (stages,)
+    try:
+        stages = tuple(stages)
+    except TypeError as error:
+        raise TypeError(f"stages must be a list of stages, as in {example}; got {type(stages).__name__}") from error
+    if not stages:
+        raise ValueError(f"stages is empty: there is nothing to run. Give at least one, as in {example}")
+    for i, stage in enumerate(stages):
+        if not isinstance(stage, AbstractStage):
+            cure = "wrap an optax transformation in train.optax_stage(transformation, steps)"
+            raise TypeError(f"stages[{i}] is {type(stage).__name__} and not a stage, as in {example}; {cure}")
+    return stages
+
+
+def _check_key(key: Any) -> None:
+    cure = "pass key=jax.random.key(0)"
+    if isinstance(key, jax.core.Tracer):
+        raise TypeError(f"fit is a loop on the host and cannot run under jit, vmap or grad; {cure} and call it outside")
+    if not eqx.is_array(key):
+        raise TypeError(f"key must be a JAX PRNG key; got {type(key).__name__} {key!r}: {cure}")
+    typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    if not typed and (key.dtype != jnp.uint32 or key.ndim != 1):
+        raise TypeError(f"key must be a JAX PRNG key; got an array of dtype {key.dtype} and shape {key.shape}: {cure}")
+    if typed and key.shape != ():
+        raise ValueError(f"key must be one key; got an array of keys of shape {key.shape}: pass one of them")
+
+
+def _leaves(model: PyTree) -> str:
+    leaves = [f"{jax.tree_util.keystr(path)}: {type(x).__name__}" for path, x in jax.tree.leaves_with_path(model)]
+    return ", ".join(leaves[:8]) + (", ..." if len(leaves) > 8 else "") if leaves else "none"
