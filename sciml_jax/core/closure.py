@@ -5,7 +5,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
-from jax.extend.core import Jaxpr
+from jax.extend.core import ClosedJaxpr, Jaxpr
 from jaxtyping import Array, PyTree
 
 
@@ -25,6 +25,22 @@ class Closed(eqx.Module):
         if tree != self.in_tree:
             raise TypeError(f"a traced function was made for arguments {self.in_tree}, but called with {tree}")
         return jax.tree.unflatten(self.out_tree, jax.core.eval_jaxpr(self.jaxpr, self.captured, *flat))
+
+    @property
+    def size(self) -> int:
+        """Number of equations, those of inner jaxprs included: a measure of what it costs to compile."""
+        return equations(self.jaxpr)
+
+
+def equations(jaxpr: Jaxpr) -> int:
+    """Number of equations of a jaxpr and of all jaxprs inside it."""
+    total = 0
+    for eqn in jaxpr.eqns:
+        total += 1
+        for value in jax.tree.leaves(eqn.params, is_leaf=lambda x: isinstance(x, Jaxpr | ClosedJaxpr)):
+            inner = value.jaxpr if isinstance(value, ClosedJaxpr) else value
+            total += equations(inner) if isinstance(inner, Jaxpr) else 0
+    return total
 
 
 def close(function: Callable, *args: PyTree) -> Closed:

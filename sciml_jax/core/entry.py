@@ -59,4 +59,5 @@ def call_jitted(function: Callable, *args):
     A new tolerance, time span or parameter array never recompiles; a new lambda does.
     """
     traced, static = split_static(args)
+    hash(static)  # an unhashable leaf is named here, not from inside JAX
     return _enter(function, static, traced)

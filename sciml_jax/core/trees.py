@@ -56,8 +56,8 @@ def rms_norm(x: State) -> Real[Array, ""]:
     r"""The root mean square $\sqrt{\frac1n \sum |x_i|^2}$ over all entries of all leaves (Hairer & Wanner, II.4.11).
 
     >>> import jax.numpy as jnp
-    >>> float(rms_norm({"a": jnp.array([3.0]), "b": jnp.array([4.0])})) == 12.5**0.5
-    True
+    >>> round(float(rms_norm({"a": jnp.array([3.0]), "b": jnp.array([4.0])})), 4)
+    3.5355
     """
     leaves = [leaf for leaf in jax.tree.leaves(x) if leaf.size]
     if not leaves:

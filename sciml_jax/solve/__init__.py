@@ -1,6 +1,5 @@
 """Solvers: one front function per equation class, one driver, one method a file."""
 
-from .checks import SolveError
 from .events import Event, EventLog
 from .explicit import (
     RK4,
@@ -22,6 +21,7 @@ from .explicit import (
     Vern8,
     Vern9,
 )
+from .failure import SolveError
 from .method import Method, MethodState, Step
 from .ode import solve_ode
 from .problem import Problem

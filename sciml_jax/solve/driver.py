@@ -135,7 +135,7 @@ def _start(job: Job, direction: Time, recorder: Recorder | None) -> tuple[Loop, 
     t, y, counts = job.t0, job.y0, dict.fromkeys(_count_names(job), 0)
     dt: Any
     if job.resume is not None:
-        dt, state, control = job.resume.dt, job.resume.method, job.resume.control
+        dt, state, control = direction * jnp.abs(job.resume.dt), job.resume.method, job.resume.control
     else:
         dt = job.dt0
         if dt is None and job.controller.adaptive:

@@ -92,7 +92,7 @@ def slopes(events: Events, problem: Problem, t: Time, y: State) -> Float[Array, 
 
 
 def _sign(x) -> Int[Array, "..."]:
-    return jnp.sign(x).astype(jnp.int32)
+    return jnp.sign(jnp.nan_to_num(x)).astype(jnp.int32)
 
 
 def first_signs(events: Events, problem: Problem, t: Time, y: State) -> Int[Array, " events"]:
@@ -117,13 +117,13 @@ def look(events: Events, problem: Problem, method: Method, dense, t: Time, t_rig
     none = len(_SAMPLES)
     before, interval, signs_there = signs, jnp.full((len(events),), none, jnp.int32), signs
     for j in range(none):
-        now = _sign(values[j])
+        now = jnp.where(jnp.isnan(values[j]), before, _sign(values[j]))  # outside its domain a condition has no sign
         changed = (before != 0) & (now != before) & ((wanted == 0) | (wanted == -before)) & (interval == none)
         interval = jnp.where(changed, j, interval)
         before = jnp.where(now == 0, before, now)
     first = jnp.min(interval)
     for j in range(none):  # the signs before the first interval; without an event, those at the end of the step
-        now = _sign(values[j])
+        now = jnp.where(jnp.isnan(values[j]), 0, _sign(values[j]))
         signs_there = jnp.where((j < first) & (now != 0), now, signs_there)
     return Search(first, interval == first, signs_there, values)
 
@@ -194,7 +194,7 @@ def _root(value: Callable[[Time], Time], left: Time, right: Time, sign, on) -> T
         # stay at least half a tolerance inside, so that the bracket shrinks from both ends
         inner = 0.5 * jnp.minimum(tolerance, jnp.abs(gap))
         way = direction_of(gap)
-        s = lo + way * jnp.clip(way * (s - lo), inner, jnp.abs(gap) - inner)
+        s = jnp.where(jnp.isnan(s), mid, lo + way * jnp.clip(way * (s - lo), inner, jnp.abs(gap) - inner))
         f = oriented(s)
         before = f > 0
         lo, f_lo = jnp.where(before, s, lo), jnp.where(before, f, f_lo)

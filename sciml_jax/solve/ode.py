@@ -9,6 +9,7 @@ from ..core import call_jitted, trees
 from . import checks
 from .events import Event
 from .explicit import Tsit5
+from .failure import report
 from .job import Resume
 from .method import Method
 from .prepare import Request, prepare
@@ -87,38 +88,37 @@ def solve_ode(
     >>> sol.y.shape
     (2,)
     """
-    events = (events,) if isinstance(events, Event) else tuple(events)
-    method = Tsit5() if method is None else method
+    t_span = checks.span(t_span)
+    method = checks.instance("method", Tsit5() if method is None else method, Method)
     gradient = Recorded() if gradient is None else gradient
     saves, names = as_saves(save)
-    controller = _controller(controller, method, dt0, dt, steps)
+    checks.save_requests(saves, t_span)
     request = Request(
         field=field,
-        t_span=(t_span[0], t_span[1]) if len(t_span) == 2 else t_span,
-        y0=y0,
+        t_span=t_span,
+        y0=checks.floats(y0),
         args=args,
         method=method,
-        controller=controller,
-        rtol=rtol,
-        atol=atol,
+        controller=_controller(controller, method, dt0, dt, steps),
+        rtol=checks.floats(rtol),
+        atol=checks.floats(atol),
         saves=saves,
-        events=events,
-        dt0=dt if dt is not None else dt0,
-        dt_min=dt_min,
-        dt_max=dt_max,
-        step_to=step_to,
+        events=checks.event_list(events),
+        dt0=checks.nonzero("dt0", dt0) if dt is None else checks.nonzero("dt", dt),
+        dt_min=checks.positive("dt_min", dt_min),
+        dt_max=checks.positive("dt_max", dt_max),
+        step_to=checks.stops(step_to),
         norm=norm,
         projection=projection,
         has_aux=has_aux,
         progress=progress,
-        max_steps=max_steps,
-        max_events=max_events,
+        max_steps=checks.count("max_steps", max_steps),
+        max_events=checks.count("max_events", max_events),
         resume=state,
         sorted_saves=checks.sorted_saves(saves, t_span),
     )
-    checks.check(request)
-    solution = call_jitted(_solve, request, gradient, names)
-    return checks.report(solution, request, throw)
+    checks.check(request, gradient)
+    return report(call_jitted(_solve, request, gradient, names), t_span, throw)
 
 
 def _solve(request: Request, gradient: Gradient, names: tuple[str, ...] | None) -> Solution:
@@ -133,14 +133,12 @@ def _controller(controller: Controller | None, method: Method, dt0, dt, steps) -
     if len(several) > 1:
         raise ValueError(f"{' and '.join(f'{name}=' for name in several)} exclude one another: give one of them")
     if steps is not None:
-        if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-            raise ValueError(f"steps must be a positive int (it is static); got {steps!r}")
-        return EqualSteps(steps)
+        return EqualSteps(checks.count("steps", steps))
     if dt is not None:
         if dt0 is not None:
             raise ValueError("dt= is a constant step and dt0= the first of adaptive steps: give one of them")
         return ConstantSteps()
-    controller = PIController() if controller is None else controller
+    controller = checks.instance("controller", PIController() if controller is None else controller, Controller)
     if controller.adaptive and not method.adaptive:
         raise ValueError(
             f"{type(method).__name__} has no error estimate, so it cannot choose its steps: "

@@ -13,10 +13,10 @@ from ..core.entry import Static, split_static
 from .events import Event
 from .job import Job, Resume
 from .method import Method
-from .problem import Problem, State
+from .problem import Problem, State, as_derivative
 from .progress import Bar
-from .saving import Save, Times
-from .step_size import Controller
+from .saving import Save, Steps, Times
+from .step_size import Controller, EqualSteps
 from .structured import StructuredField
 
 
@@ -64,15 +64,11 @@ def prepare(request: Request) -> Job:
         args=args,
         rtol=jax.tree.map(lambda x: jnp.asarray(x, dtype), request.rtol),
         atol=jax.tree.map(lambda x: jnp.asarray(x, dtype), request.atol),
-        norm=request.norm if request.norm in (trees.rms_norm, trees.max_norm) else close(request.norm, _real(y0)),
+        norm=_norm(request.norm, y0),
     )
     saves = tuple(
-        _save(save, ordered, closed, aux, t0, t1)
+        _save(save, ordered, closed, aux, t0, t1, request)
         for save, ordered in zip(request.saves, request.sorted_saves, strict=True)
-    )
-    events = tuple(
-        Event(closed(e.condition), closed(e.affect), e.direction, e.terminates)  # type: ignore[arg-type]
-        for e in request.events
     )
     return Job(
         problem=problem,
@@ -86,13 +82,71 @@ def prepare(request: Request) -> Job:
         dt_max=None if request.dt_max is None else _time(request.dt_max, dtype),
         step_to=_stops(request.step_to, dtype),
         saves=saves,
-        events=events,
-        projection=closed(request.projection),
-        resume=request.resume,
+        events=tuple(_event(k, event, closed, t0, y0, args) for k, event in enumerate(request.events)),
+        projection=_mapping("projection", request.projection, closed, t0, y0, args),
+        resume=_resume(request, problem, t0, y0),
         progress=Bar() if request.progress else None,
-        max_steps=request.max_steps,
+        max_steps=_max_steps(request),
         max_events=request.max_events,
     )
+
+
+def _max_steps(request: Request) -> int:
+    """The bound on attempts; where the number of steps is prescribed, it is that and what may cut them."""
+    if not isinstance(request.controller, EqualSteps):
+        return request.max_steps
+    cuts = (request.max_events if request.events else 0) + (0 if request.step_to is None else request.step_to.size)
+    return request.controller.n + cuts
+
+
+def _norm(norm: Callable, y0: State) -> Callable:
+    if norm in (trees.rms_norm, trees.max_norm):
+        return norm
+    closed = close(norm, _real(y0))
+    out = jax.tree.leaves(jax.eval_shape(closed, _real(y0)))
+    if len(out) != 1 or out[0].shape != ():
+        raise ValueError(f"norm must return one number for a pytree like y0; it returned {out}")
+    return closed
+
+
+def _event(k: int, event: Event, closed, t0, y0, args) -> Event:
+    """An event with its functions traced and checked."""
+    condition = closed(event.condition)
+    out = jax.tree.leaves(jax.eval_shape(condition, t0, y0, args))
+    real = len(out) == 1 and not jnp.issubdtype(out[0].dtype, jnp.complexfloating)
+    if not real or out[0].size != 1:
+        raise ValueError(f"condition of event {k} must return one real number; it returned {out}")
+    affect = _mapping(f"affect of event {k}", event.affect, closed, t0, y0, args)
+    return Event(condition, affect, event.direction, event.terminates)
+
+
+def _mapping(name: str, function: Callable | None, closed, t0, y0, args) -> Callable | None:
+    """A map from states to states, traced, checked, and cast to the dtypes of the state."""
+    if function is None:
+        return None
+    _check_like(jax.eval_shape(closed(function), t0, y0, args), y0, name, "state")
+    return closed(lambda t, y, a: as_derivative(function(t, y, a), y))
+
+
+def _resume(request: Request, problem: Problem, t0, y0) -> Resume | None:
+    """The state to continue from, if the method can: the controller starts afresh where it is another one."""
+    state = request.resume
+    if state is None:
+        return None
+    wanted = jax.eval_shape(lambda: request.method.init(problem, t0, y0, t0).carry)
+    got = jax.eval_shape(lambda: state.method.carry)
+    same = jax.tree.structure(wanted) == jax.tree.structure(got) and all(
+        a.shape == b.shape and a.dtype == b.dtype
+        for a, b in zip(jax.tree.leaves(wanted), jax.tree.leaves(got), strict=True)
+    )
+    if not same:
+        raise ValueError(
+            f"state= belongs to another method than {type(request.method).__name__}: continue with the method it came "
+            "from, or give no state="
+        )
+    control = request.controller.init(t0.dtype)
+    kept: Any = jax.tree.structure(control)
+    return state if kept == jax.tree.structure(state.control) else eqx.tree_at(lambda s: s.control, state, control)
 
 
 def _time(t, dtype) -> Array:
@@ -116,39 +170,47 @@ def _stops(step_to, dtype) -> Array | None:
 def _field(request: Request, closed, t0, y0, args, static_args) -> tuple[Callable, Callable | None]:
     """The field, traced, and its auxiliary output as a function of its own."""
     if isinstance(request.field, StructuredField):
-        return request.field.closed(lambda f, *xs: close(_on_arrays(f, static_args), *xs, args), t0, y0), None
+        if request.has_aux:
+            raise TypeError("has_aux=True needs a plain field(t, y, args) -> (dy, aux), not a structured one")
+        request.method.check(request.field, y0)
+        structured = request.field.closed(lambda f, *xs: close(_on_arrays(f, static_args), *xs, args), t0, y0)
+        _check_like(jax.eval_shape(structured, t0, y0, args), y0, "field", "derivative")
+        return structured, None
     if not request.has_aux:
         field = closed(request.field)
-        _check_field(jax.eval_shape(field, t0, y0, args), y0)
+        _check_like(jax.eval_shape(field, t0, y0, args), y0, "field", "derivative")
         return field, None
     out = jax.eval_shape(closed(request.field), t0, y0, args)
     if not (isinstance(out, tuple) and len(out) == 2):
         raise TypeError("has_aux=True: the field must return (dy, aux), a tuple of two")
-    _check_field(out[0], y0)
+    _check_like(out[0], y0, "field", "derivative")
     return (
         closed(lambda t, y, a: request.field(t, y, a)[0]),
         closed(lambda t, y, a: request.field(t, y, a)[1]),
     )
 
 
-def _check_field(dy: PyTree, y0: State) -> None:
-    """The field's value must look like the state."""
+def _check_like(value: PyTree, y0: State, name: str, what: str) -> None:
+    """What a user's function returns must look like the state."""
     ours: Any = jax.tree.structure(y0)
-    theirs: Any = jax.tree.structure(dy)
+    theirs: Any = jax.tree.structure(value)
     if ours != theirs:
-        hint = " (a field with auxiliary outputs needs has_aux=True)" if isinstance(dy, tuple) else ""
-        raise TypeError(f"field must return a pytree like y0, {ours}; it returned {theirs}{hint}")
-    for (path, want), got in zip(jax.tree.leaves_with_path(y0), jax.tree.leaves(dy), strict=True):
+        aux = name == "field" and isinstance(value, tuple)
+        hint = " (a field with auxiliary outputs needs has_aux=True)" if aux else ""
+        raise TypeError(f"{name} must return a pytree like y0, {ours}; it returned {theirs}{hint}")
+    for (path, want), got in zip(jax.tree.leaves_with_path(y0), jax.tree.leaves(value), strict=True):
         place = f"y{jax.tree_util.keystr(path)}"
         if got.shape != want.shape:
-            raise ValueError(f"field must return the shapes of y0: {place} is {want.shape}, its derivative {got.shape}")
+            raise ValueError(f"{name} must return the shapes of y0: {place} is {want.shape}, its {what} {got.shape}")
         if jnp.issubdtype(got.dtype, jnp.complexfloating) and not jnp.iscomplexobj(want):
-            raise TypeError(f"field is complex where {place} is real ({want.dtype}): give a complex y0")
+            raise TypeError(f"{name} is complex where {place} is real ({want.dtype}): give a complex y0")
 
 
-def _save(save: Save, ordered: bool, closed, aux, t0, t1) -> Save:
+def _save(save: Save, ordered: bool, closed, aux, t0, t1, request: Request) -> Save:
     """A request with its functions traced and its times sorted in the direction of the solve."""
     function = closed(save.function)
+    if isinstance(save, Steps) and save.capacity is None and isinstance(request.controller, EqualSteps):
+        return Steps(_max_steps(request), function, aux)
     if not isinstance(save, Times):
         return eqx.tree_at(
             lambda s: (s.function, s.aux), save, (function, aux), is_leaf=lambda x: x is None or callable(x)

@@ -222,6 +222,8 @@ def as_saves(save: Any) -> tuple[tuple[Save, ...], tuple[str, ...] | None]:
     if isinstance(save, dict):
         if not save:
             raise ValueError("save={} requests nothing: give a dictionary of names and times, or save=None")
+        if any(isinstance(request, dict) for request in save.values()):
+            raise TypeError("save= is a dictionary of requests, not of dictionaries: give it one level")
         return tuple(as_saves(request)[0][0] for request in save.values()), tuple(save)
     if save is None:
         return (Final(),), None

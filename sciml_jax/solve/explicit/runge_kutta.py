@@ -4,6 +4,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ...core import trees
 from ..interpolation import Hermite, bernstein, hermite, theta
@@ -17,6 +18,30 @@ class Stages(NamedTuple):
 
     y0: State
     k: tuple[State, ...]
+
+
+# Fields of more equations than this are compiled once and scanned over the stages, not unrolled: above about
+# 200 equations the time saved in compiling outweighs the few percent that the scan costs at run time.
+_SCANNED_FIELD = 200
+
+
+def _scanned_stages(tableau: ButcherTableau, problem: Problem, t: Time, y: State, dt: Time, f0: State) -> list[State]:
+    """All stages by a scan over a square tableau."""
+    s = tableau.stages
+    weights = np.zeros((s, s))
+    for i, row in enumerate(as_floats(tableau.a)):
+        weights[i, : len(row)] = row
+    nodes = np.array([float(c) for c in tableau.c])
+    stack = jax.tree.map(lambda x: jnp.zeros((s, *x.shape), x.dtype).at[0].set(x), f0)
+
+    def stage(stack, stage):
+        i, row, node = stage
+        total = jax.tree.map(lambda x: jnp.tensordot(row.astype(x.dtype), x, 1), stack)
+        k = problem.evaluate(t + node.astype(t.dtype) * dt, trees.axpy(dt, total, y))
+        return jax.tree.map(lambda x, new: x.at[i].set(new), stack, k), None
+
+    stack, _ = jax.lax.scan(stage, stack, (jnp.arange(1, s), jnp.asarray(weights[1:]), jnp.asarray(nodes[1:])))
+    return [jax.tree.map(lambda x, i=i: x[i], stack) for i in range(s)]
 
 
 class RungeKutta(Method):
@@ -52,11 +77,14 @@ class RungeKutta(Method):
     def step(self, problem: Problem, t: Time, y: State, dt: Time, state: MethodState) -> Step:
         tableau = self.tableau
         c, b = as_floats((tableau.c, tableau.b))
-        k = [state.carry]
-        argument = y
-        for row, node in zip(as_floats(tableau.a[1:]), c[1:], strict=True):
-            argument = trees.axpy(dt, trees.combine(row, k), y)
-            k.append(problem.evaluate(t + float(node) * dt, argument))
+        k, argument = [state.carry], y
+        if getattr(problem.field, "size", 0) > _SCANNED_FIELD:
+            k = _scanned_stages(tableau, problem, t, y, dt, state.carry)
+            argument = trees.axpy(dt, trees.combine(as_floats(tableau.a[-1:])[0], k[:-1]), y)
+        else:
+            for row, node in zip(as_floats(tableau.a[1:]), c[1:], strict=True):
+                argument = trees.axpy(dt, trees.combine(row, k), y)
+                k.append(problem.evaluate(t + float(node) * dt, argument))
         if tableau.fsal:
             y1 = argument
         else:

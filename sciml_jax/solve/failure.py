@@ -1,0 +1,44 @@
+"""How a solve that failed says so: once, after the loop, with the reason, the place and the cure."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from ..core import RESULT
+from .solution import Solution
+
+
+class SolveError(RuntimeError):
+    """A solve that failed; `solution` is what was computed until then."""
+
+    def __init__(self, message: str, solution: Solution):
+        super().__init__(message)
+        self.solution = solution
+
+
+def known(*xs: Any) -> bool:
+    """Whether all values are concrete, so that the host can look at them."""
+    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(xs))
+
+
+def report(solution: Solution, t_span: tuple, throw: bool) -> Solution:
+    """Raises once where the solve failed: on the host where the result is known, else as a runtime check."""
+    if not throw:
+        return solution
+    if not known(solution.result):
+        text = "A solve failed: rerun it outside jit, or with throw=False and look at sol.result, to see why and when."
+        return eqx.error_if(solution, ~solution.success, text)
+    if bool(np.all(solution.success)):
+        return solution
+    raise SolveError(_message(solution, t_span), solution)
+
+
+def _message(solution: Solution, t_span: tuple) -> str:
+    state, stats = solution.state, solution.stats
+    reason = RESULT[solution.result]  # type: ignore[type-arg, name-defined, valid-type]
+    place = f"at t = {float(state.t):.6g} (of {float(t_span[0]):.6g} to {float(t_span[1]):.6g})"
+    work = f"after {int(stats['accepted'])} accepted and {int(stats['rejected'])} rejected steps"
+    stiff = " It looks stiff: an implicit method would take fewer steps." if bool(stats.get("stiff", False)) else ""
+    return f"{reason}{stiff}\nThe solve stopped {place}, {work}; the next step was to be {float(state.dt):.3g}."

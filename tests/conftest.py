@@ -1,0 +1,19 @@
+"""Tests run in float64 unless JAX_ENABLE_X64 says otherwise; without it only those marked `float32` hold."""
+
+import os
+
+import jax
+import pytest
+
+import sciml_jax  # noqa: F401 (its XLA setting must come before the first array)
+
+if "JAX_ENABLE_X64" not in os.environ:
+    jax.config.update("jax_enable_x64", True)
+
+
+def pytest_collection_modifyitems(items):
+    if not jax.config.jax_enable_x64:
+        needs_float64 = pytest.mark.skip(reason="needs float64 (JAX_ENABLE_X64=1)")
+        for item in items:
+            if "float32" not in item.keywords:
+                item.add_marker(needs_float64)
