@@ -5,6 +5,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.core
 from jax.extend.core import ClosedJaxpr, Jaxpr
 from jaxtyping import Array, PyTree
 

@@ -2,7 +2,7 @@
 
 import operator
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from .prepare import Request
 
 
+Kind = TypeVar("Kind")
+
+
 def number(name: str, x: Any) -> Any:
     """One real number: an int becomes a float (a new value must not recompile), an array scalar stays."""
     if isinstance(x, int | float) and not isinstance(x, bool):
         return float(x)
-    if not hasattr(x, "dtype") or np.ndim(x) != 0 or jnp.issubdtype(x.dtype, jnp.complexfloating):
+    dtype = getattr(x, "dtype", None)
+    if dtype is None or np.ndim(x) != 0 or jnp.issubdtype(dtype, jnp.complexfloating):
         what = f"an array of shape {np.shape(x)}: use vmap for batches" if np.ndim(x) else repr(x)
         raise (ValueError if np.ndim(x) else TypeError)(f"{name} must be one real number; got {what}")
     return x
@@ -77,7 +81,7 @@ def floats(tree: Any) -> Any:
     return jax.tree.map(lambda x: float(x) if isinstance(x, int) and not isinstance(x, bool) else x, tree)
 
 
-def instance(name: str, value: Any, kind: type) -> Any:
+def instance(name: str, value: Any, kind: type[Kind]) -> Kind:
     """`value`, which must be an instance of `kind`."""
     if isinstance(value, type):
         raise TypeError(f"{name} must be an instance: write {value.__name__}() instead of {value.__name__}")

@@ -12,7 +12,7 @@ from . import events as ev
 from .job import Job, Outcome, Resume
 from .method import Method, MethodState, Step
 from .problem import Problem, State, Time
-from .saving import StepView
+from .saving import StepView, Times
 from .step_size import initial_step
 
 RESTARTED = -2  # code of a step that ended at a time of step_to; -1: a plain step; 0, 1, ...: the event that cut it
@@ -148,7 +148,7 @@ def _start(job: Job, direction: Time, recorder: Recorder | None) -> tuple[Loop, 
     dense = jax.eval_shape(lambda: _prepared(problem, method, t, y, dt, state))
     saves = [save.init(problem, method, t, y, dense) for save in job.saves]
     result = RESULT.successful
-    outside = [_outside(save.ts, job.t0, job.t1, direction) for save in job.saves if hasattr(save, "ts")]
+    outside = [_outside(save.ts, job.t0, job.t1, direction) for save in job.saves if isinstance(save, Times)]
     if outside:
         result = either(jnp.any(jnp.stack(outside)), RESULT.save_outside_span, result)
     result = either(trees.all_finite(y), result, RESULT.non_finite)
@@ -374,6 +374,8 @@ def _looks_stiff(job: Job, loop: Loop) -> Bool[Array, ""]:
         return jnp.asarray(False)
 
     def estimate(_, rows, on):
-        return job.method.stiffness(problem, t, y, dt, state) > 0.75, rows
+        size = job.method.stiffness(problem, t, y, dt, state)
+        assert size is not None
+        return size > 0.75, rows
 
     return when(loop.accepted + loop.rejected > 1000, estimate, jnp.asarray(False), ())[0]

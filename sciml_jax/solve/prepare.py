@@ -145,8 +145,8 @@ def _resume(request: Request, problem: Problem, t0, y0) -> Resume | None:
             "from, or give no state="
         )
     control = request.controller.init(t0.dtype)
-    kept: Any = jax.tree.structure(control)
-    return state if kept == jax.tree.structure(state.control) else eqx.tree_at(lambda s: s.control, state, control)
+    fits: Any = jax.tree.structure(control) == jax.tree.structure(state.control)  # type: ignore[operator]
+    return state if fits else eqx.tree_at(lambda s: s.control, state, control)
 
 
 def _time(t, dtype) -> Array:

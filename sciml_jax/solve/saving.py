@@ -92,6 +92,10 @@ class Final(Save):
         return counters, buffers
 
 
+def _as_times(ts: Any) -> Any:
+    return ts if isinstance(ts, jax.Array) else np.asarray(ts, float)
+
+
 class Times(Save):
     """Saves at given times, in any number and order, t0 and t1 included; `save=ts` is short for `save=Times(ts)`.
 
@@ -108,7 +112,7 @@ class Times(Save):
     (2,)
     """
 
-    ts: Float[Array, " n"]
+    ts: Float[Array, " n"] = eqx.field(converter=_as_times)
     function: Callable | None = None
     aux: Callable | None = None
     order: Int[Array, " n"] | None = None  # how the solver sorted them
@@ -230,7 +234,7 @@ def as_saves(save: Any) -> tuple[tuple[Save, ...], tuple[str, ...] | None]:
     if isinstance(save, Save):
         return (save,), None
     try:
-        return (Times(save if isinstance(save, jax.Array) else jnp.asarray(np.asarray(save, float))),), None
+        return (Times(save),), None
     except (TypeError, ValueError) as error:
         raise TypeError(
             "save must be None, an array of times, sj.Times, sj.Steps, sj.Dense, sj.Final or a dictionary of these; "

@@ -4,6 +4,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Int, PyTree
@@ -132,7 +133,7 @@ def _kept(job: Job, outcome: Outcome, save: Save, counters, rows) -> tuple[Any, 
         if save.order is not None:
             back = jnp.argsort(save.order)
             out = jax.tree.map(lambda x: x[back], out)
-        return (*out, n)
+        return out[0], out[1], out[2], n
     if isinstance(save, Steps):
         (t, (values, aux)), n = rows.all(), counters + 1
         t, values, aux = _padded((t, values, aux), (t_end, last, last_aux), n)

@@ -74,7 +74,7 @@ class _Flags(eqx.Module):
     flags: tuple[bool, ...] = eqx.field(static=True)
 
 
-def _fill(x):
+def _fill(x: Any):
     if not isinstance(x, SymbolicZero):
         return x
     return jnp.zeros(x.shape, x.dtype) if jnp.issubdtype(x.dtype, jnp.inexact) else None

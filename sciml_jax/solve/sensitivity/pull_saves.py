@@ -137,7 +137,8 @@ def _pull_times(index: int, save: Times, back: StepBack, rows, ends: Ends, k, bu
 
         def row(moving, t_left, t_right, prepared, t):
             job = back.job(moving)
-            return job.saves[index].row(job.problem, job.method, prepared, t_left, t_right, t)
+            times: Any = job.saves[index]
+            return times.row(job.problem, job.method, prepared, t_left, t_right, t)
 
         def one(state, buffer, on_row):
             k, moving, left, right, dense = state
