@@ -7,16 +7,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, PyTree
 
-from ..core import RESULT, either, trees, when, while_loop, write_row
+from ..core import RESULT, either, trees, when, while_loop
 from . import events as ev
 from .job import Job, Outcome, Resume
 from .method import Method, MethodState, Step
 from .problem import Problem, State, Time
 from .saving import StepView, Times
+from .step_end import PLAIN, cuttable, finish
 from .step_size import initial_step
-
-RESTARTED = -2  # code of a step that ended at a time of step_to; -1: a plain step; 0, 1, ...: the event that cut it
-PLAIN = -1
 
 
 class Recorder(Protocol):
@@ -62,16 +60,6 @@ class Buffers(NamedTuple):
     record: Any
 
 
-class After(NamedTuple):
-    """Where an accepted step ends, once events, stops and the projection have had their say."""
-
-    t: Time
-    y: State
-    state: MethodState
-    code: Int[Array, ""]
-    signs: Any
-
-
 def drive(job: Job, recorder: Recorder | None = None) -> tuple[Outcome, Any]:
     """Steps from t0 to t1 and returns what was asked for, and what the recorder kept.
 
@@ -90,7 +78,7 @@ def drive(job: Job, recorder: Recorder | None = None) -> tuple[Outcome, Any]:
         h = t_right - loop.t
         step = method.step(problem, loop.t, loop.y, h, loop.state)
         accept, finite, control, dt_next = _judge(job, loop, step, dt, h, reached, direction)
-        after, n_events, log = _finish(job, loop, buffers.events, step, t_right, target, at_stop, on & accept)
+        after, n_events, log = finish(job, loop, buffers.events, step, t_right, target, at_stop, on & accept)
         view = StepView(loop.t, t_right, after.t, after.y, step.dense, on & accept, direction)
         saves, save_rows = _save(job, view, loop.saves, buffers.saves)
         record, record_rows = loop.record, buffers.record
@@ -112,7 +100,7 @@ def drive(job: Job, recorder: Recorder | None = None) -> tuple[Outcome, Any]:
             counts={k: v + jnp.asarray(step.counts.get(k, 0), v.dtype) for k, v in loop.counts.items()},
             result=result,
             ended=accept & ev.terminating(job.events, after.code) if job.events else loop.ended,
-            cuts=loop.cuts + (accept & (after.code != PLAIN)) if _cuttable(job) else (),
+            cuts=loop.cuts + (accept & (after.code != PLAIN)) if cuttable(job) else (),
             signs=keep(after.signs, loop.signs),
             n_events=n_events,
             saves=saves,
@@ -124,10 +112,6 @@ def drive(job: Job, recorder: Recorder | None = None) -> tuple[Outcome, Any]:
 
     loop, buffers = while_loop(active, body, loop, buffers)
     return _outcome(job, loop, buffers), (loop.record, buffers.record)
-
-
-def _cuttable(job: Job) -> bool:
-    return bool(job.events) or job.step_to is not None
 
 
 def _start(job: Job, direction: Time, recorder: Recorder | None) -> tuple[Loop, Buffers]:
@@ -171,7 +155,7 @@ def _start(job: Job, direction: Time, recorder: Recorder | None) -> tuple[Loop, 
         counts={k: jnp.int32(n) for k, n in counts.items()},
         result=result,
         ended=jnp.asarray(False),
-        cuts=jnp.int32(0) if _cuttable(job) else (),
+        cuts=jnp.int32(0) if cuttable(job) else (),
         signs=signs,
         n_events=n_events,
         saves=tuple(counters for counters, _ in saves),
@@ -200,7 +184,7 @@ def _aim(job: Job, loop: Loop, dt: Time, direction: Time):
     and the next step starts on its right.
     """
     step = loop.accepted
-    if _cuttable(job) and not job.controller.counts_cut_steps:
+    if cuttable(job) and not job.controller.counts_cut_steps:
         step = step - loop.cuts
     proposed = job.controller.grid(step, loop.t, dt, job.t0, job.t1)
     target = job.t1
@@ -241,73 +225,6 @@ def _judge(job: Job, loop: Loop, step: Step, dt: Time, h: Time, reached, directi
     longer = direction * jnp.maximum(jnp.abs(dt_next), jnp.abs(dt))
     dt_next = jax.lax.stop_gradient(jnp.where(accept & reached, longer, dt_next))
     return accept, finite, trees.select(accept, verdict.state, loop.control), dt_next
-
-
-def advance(job: Job, t: Time, y: State, t_right: Time, state: MethodState, t_next: Time, code) -> tuple[Any, Any]:
-    """One accepted step repeated: its end is known, so there is no error, no controller and no search.
-
-    Returns `(t, y, carry, y_before)` after the step, with the state before an event's effect (`None` where the job
-    has no events), and the step's raw dense data. This is what gradients differentiate.
-    """
-    problem, method = job.problem, job.method
-    step = method.step(problem, t, y, t_right - t, state)
-    end = (t_right, step.y, step.accepted.carry, step.y if job.events else None)
-
-    def restarted():
-        carry = method.restart(problem, t_next, step.y, step.accepted).carry
-        return t_next, step.y, carry, step.y if job.events else None
-
-    def jumped():
-        dense = method.prepare(problem, t, t_right - t, step.dense)
-        jump = ev.jump(job.events, problem, method, dense, t, t_right, code, t_next, step.accepted)
-        return jump.t, jump.y, jump.state.carry, jump.y_before
-
-    if job.step_to is not None:
-        plain = end
-        end = jax.lax.cond(code == RESTARTED, restarted, lambda: plain)
-    if job.events:
-        uncut = end
-        end = jax.lax.cond(code >= 0, jumped, lambda: uncut)
-    if job.projection is not None:
-        y_new = job.projection(end[0], end[1], problem.args)
-        state = MethodState(end[2], step.accepted.cache)
-        end = (end[0], y_new, method.restart(problem, end[0], y_new, state).carry, end[3])
-    return end, step.dense
-
-
-def _finish(job: Job, loop: Loop, log, step: Step, t_right: Time, target: Time, at_stop, on) -> tuple[After, Any, Any]:
-    """The end of the step: an event cuts it, a stop restarts the method, the projection moves the state.
-
-    Returns that, and the number and log of events.
-    """
-    problem, method = job.problem, job.method
-    t_next = jnp.where(at_stop, target, t_right) if job.step_to is not None else t_right
-    code = jnp.where(at_stop, RESTARTED, PLAIN).astype(jnp.int32) if job.step_to is not None else jnp.int32(PLAIN)
-    after, n_events = After(t_next, step.y, step.accepted, code, loop.signs), loop.n_events
-    if job.events:
-        dense = method.prepare(problem, loop.t, t_right - loop.t, step.dense)
-        search = ev.look(job.events, problem, method, dense, loop.t, t_right, loop.signs)
-
-        def jump(state, log, on):
-            _, n_events = state
-            hit = ev.locate(job.events, problem, method, dense, loop.t, t_right, search, on)
-            j = ev.jump(job.events, problem, method, dense, loop.t, t_right, hit.which, hit.t, step.accepted)
-            signs = ev.signs_after(job.events, problem, search, hit.which, j.t, j.y)
-            log = write_row(log, (j.t, hit.which, j.y_before), n_events, on)
-            return (After(j.t, j.y, j.state, hit.which, signs), n_events + 1), log
-
-        uncut = (after._replace(signs=search.signs), n_events)
-        (after, n_events), log = when(on & search.hit, jump, uncut, log)
-    if job.step_to is not None:
-
-        def restart(after: After, _, on):
-            return after._replace(state=method.restart(problem, after.t, after.y, after.state)), ()
-
-        after, _ = when(on & (after.code == RESTARTED), restart, after, ())
-    if job.projection is not None:
-        y = job.projection(after.t, after.y, problem.args)
-        after = after._replace(y=y, state=method.restart(problem, after.t, y, after.state))
-    return after, n_events, log
 
 
 def _save(job: Job, view: StepView, counters: tuple, buffers: tuple) -> tuple[tuple, tuple]:

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Int
 
 from ...core import RESULT, read_row, trees
@@ -16,7 +15,7 @@ from ..saving import Final, Times
 from ..step_size import ConstantSteps, EqualSteps, GivenSteps
 from ..structured import StructuredField
 from .gradient import Gradient
-from .leaves import Leaves, is_inexact
+from .leaves import Leaves, filled, perturbed
 from .pull_saves import add, inexact_zeros, vjp
 
 
@@ -56,28 +55,16 @@ class Backsolve(Gradient):
             return drive(leaves.unflatten(arrays))[0]
 
         def forward(arrays):
-            perturbed = tuple(bool(x.perturbed) and is_inexact(x.value) for x in arrays)
-            values = [x.value for x in arrays]
+            values, flags = perturbed(arrays)
             outcome = drive(leaves.unflatten(values))[0]
-            return outcome, (values, _Flags(perturbed), outcome)
+            return outcome, (values, flags, outcome)
 
         def backward(kept, cotangent):
             values, flags, outcome = kept
-            dense = jax.tree.map(_fill, cotangent, is_leaf=lambda x: isinstance(x, SymbolicZero))
-            return (_pull_back(leaves, values, flags.flags, outcome, dense, self.seminorm),)
+            return (_pull_back(leaves, values, flags.flags, outcome, filled(cotangent), self.seminorm),)
 
         solve.defvjp(forward, backward, symbolic_zeros=True)
         return solve(leaves.flatten(job))
-
-
-class _Flags(eqx.Module):
-    flags: tuple[bool, ...] = eqx.field(static=True)
-
-
-def _fill(x: Any):
-    if not isinstance(x, SymbolicZero):
-        return x
-    return jnp.zeros(x.shape, x.dtype) if jnp.issubdtype(x.dtype, jnp.inexact) else None
 
 
 def _check(job: Job) -> None:

@@ -8,11 +8,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int, PyTree
 
 from ...core import empty_rows, read_row, when, while_loop, write_row
-from ..driver import PLAIN, RESTARTED, advance
 from ..job import Job, Outcome
 from ..method import MethodState
 from ..problem import State, Time
 from ..saving import Steps, Times
+from ..step_end import PLAIN, RESTARTED, advance
 from . import pull_saves
 from .leaves import Leaves, is_inexact
 from .pull_saves import Ends, StepBack, add, inexact_zeros, vjp

@@ -7,6 +7,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, PyTree
 
 from ..job import Job
@@ -48,3 +49,30 @@ class _Place:
     """Stands for an array leaf where only its position matters."""
 
     index: int
+
+
+class Flags(eqx.Module):
+    """Booleans known while tracing, passed from the forward to the backward pass as structure."""
+
+    flags: tuple[bool, ...] = eqx.field(static=True)
+
+
+def perturbed(arrays: Sequence[Any]) -> tuple[list[Array], Flags]:
+    """The values of the arguments of a forward rule with symbolic zeros, and which of them move."""
+    return [x.value for x in arrays], Flags(tuple(bool(x.perturbed) and is_inexact(x.value) for x in arrays))
+
+
+def is_symbolic_zero(x: Any) -> bool:
+    """Whether a cotangent is zero by structure."""
+    return isinstance(x, SymbolicZero)
+
+
+def filled(cotangent: PyTree) -> PyTree:
+    """Cotangents with zeros for symbolic ones, and `None` for what is no inexact array."""
+
+    def leaf(x: Any):
+        if not is_symbolic_zero(x):
+            return x
+        return jnp.zeros(x.shape, x.dtype) if jnp.issubdtype(x.dtype, jnp.inexact) else None
+
+    return jax.tree.map(leaf, cotangent, is_leaf=is_symbolic_zero)

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int, PyTree
 
 from ...core import Rows, empty_rows, read_row, write_row
-from ..driver import PLAIN
 from ..job import Job
 from ..problem import State, Time
 from ..saving import StepView
+from ..step_end import PLAIN
 
 
 class Record(NamedTuple):

@@ -2,15 +2,13 @@
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
-from jax.custom_derivatives import SymbolicZero
 
 from .. import fixed
 from ..driver import drive
 from ..job import Job, Outcome
 from .backward import pull_back
 from .gradient import Gradient
-from .leaves import Leaves, is_inexact
+from .leaves import Leaves, filled, is_symbolic_zero, perturbed
 from .record import Record, Recorder
 
 
@@ -58,39 +56,30 @@ class Recorded(Gradient):
             return drive(leaves.unflatten(arrays))[0]
 
         def forward(arrays):
-            perturbed = _Flags(tuple(bool(x.perturbed) and is_inexact(x.value) for x in arrays))
-            values = [x.value for x in arrays]
+            values, flags = perturbed(arrays)
             outcome, (level, (grid, snapshots)) = drive(leaves.unflatten(values), recorder)
             counters = tuple(c for c, _ in outcome.saved)
-            kept = (values, perturbed, Record(level, grid, snapshots), outcome.accepted, counters)
+            kept = (values, flags, Record(level, grid, snapshots), outcome.accepted, counters)
             n_events = None if outcome.events is None else outcome.n_events
             return outcome, (*kept, n_events, outcome.resume.method)
 
         def backward(kept, cotangent):
-            values, perturbed, record, accepted, counters, n_events, last = kept
-            zero = jax.tree.map(_dense_zero, cotangent, is_leaf=_is_zero)
-            silent = jax.tree.map(_is_zero, cotangent, is_leaf=_is_zero)
+            values, flags, record, accepted, counters, n_events, last = kept
+            silent = jax.tree.map(is_symbolic_zero, cotangent, is_leaf=is_symbolic_zero)
             cotangents = pull_back(
-                leaves, recorder, values, perturbed.flags, record, accepted, counters, n_events, last, zero, silent
+                leaves,
+                recorder,
+                values,
+                flags.flags,
+                record,
+                accepted,
+                counters,
+                n_events,
+                last,
+                filled(cotangent),
+                silent,
             )
             return (cotangents,)
 
         solve.defvjp(forward, backward, symbolic_zeros=True)
         return solve(leaves.flatten(job))
-
-
-class _Flags(eqx.Module):
-    """Booleans known while tracing, passed from the forward to the backward pass as structure."""
-
-    flags: tuple[bool, ...] = eqx.field(static=True)
-
-
-def _is_zero(x) -> bool:
-    return isinstance(x, SymbolicZero)
-
-
-def _dense_zero(x):
-    if not _is_zero(x):
-        return x
-    inexact = jnp.issubdtype(x.dtype, jnp.inexact)
-    return jnp.zeros(x.shape, x.dtype) if inexact else None

@@ -1,0 +1,98 @@
+"""Where a step ends: cut by an event, at a time that is hit exactly, or moved by the projection."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+from ..core import when, write_row
+from . import events as ev
+from .job import Job
+from .method import MethodState, Step
+from .problem import State, Time
+
+RESTARTED = -2  # code of a step that ended at a time of step_to; -1: a plain step; 0, 1, ...: the event that cut it
+PLAIN = -1
+
+
+class After(NamedTuple):
+    """Where an accepted step ends, once events, stops and the projection have had their say."""
+
+    t: Time
+    y: State
+    state: MethodState
+    code: Int[Array, ""]
+    signs: Any
+
+
+def cuttable(job: Job) -> bool:
+    """Whether steps can end elsewhere than they were computed to."""
+    return bool(job.events) or job.step_to is not None
+
+
+def advance(job: Job, t: Time, y: State, t_right: Time, state: MethodState, t_next: Time, code) -> tuple[Any, Any]:
+    """One accepted step repeated: its end is known, so there is no error, no controller and no search.
+
+    Returns `(t, y, carry, y_before)` after the step, with the state before an event's effect (`None` where the job
+    has no events), and the step's raw dense data. This is what gradients differentiate.
+    """
+    problem, method = job.problem, job.method
+    step = method.step(problem, t, y, t_right - t, state)
+    end = (t_right, step.y, step.accepted.carry, step.y if job.events else None)
+
+    def restarted():
+        carry = method.restart(problem, t_next, step.y, step.accepted).carry
+        return t_next, step.y, carry, step.y if job.events else None
+
+    def jumped():
+        dense = method.prepare(problem, t, t_right - t, step.dense)
+        jump = ev.jump(job.events, problem, method, dense, t, t_right, code, t_next, step.accepted)
+        return jump.t, jump.y, jump.state.carry, jump.y_before
+
+    if job.step_to is not None:
+        plain = end
+        end = jax.lax.cond(code == RESTARTED, restarted, lambda: plain)
+    if job.events:
+        uncut = end
+        end = jax.lax.cond(code >= 0, jumped, lambda: uncut)
+    if job.projection is not None:
+        y_new = job.projection(end[0], end[1], problem.args)
+        state = MethodState(end[2], step.accepted.cache)
+        end = (end[0], y_new, method.restart(problem, end[0], y_new, state).carry, end[3])
+    return end, step.dense
+
+
+def finish(job: Job, loop, log, step: Step, t_right: Time, target: Time, at_stop, on) -> tuple[After, Any, Any]:
+    """The end of the step: an event cuts it, a stop restarts the method, the projection moves the state.
+
+    Returns that, and the number and log of events.
+    """
+    problem, method = job.problem, job.method
+    t_next = jnp.where(at_stop, target, t_right) if job.step_to is not None else t_right
+    code = jnp.where(at_stop, RESTARTED, PLAIN).astype(jnp.int32) if job.step_to is not None else jnp.int32(PLAIN)
+    after, n_events = After(t_next, step.y, step.accepted, code, loop.signs), loop.n_events
+    if job.events:
+        dense = method.prepare(problem, loop.t, t_right - loop.t, step.dense)
+        search = ev.look(job.events, problem, method, dense, loop.t, t_right, loop.signs)
+
+        def jump(state, log, on):
+            _, n_events = state
+            hit = ev.locate(job.events, problem, method, dense, loop.t, t_right, search, on)
+            j = ev.jump(job.events, problem, method, dense, loop.t, t_right, hit.which, hit.t, step.accepted)
+            signs = ev.signs_after(job.events, problem, search, hit.which, j.t, j.y)
+            log = write_row(log, (j.t, hit.which, j.y_before), n_events, on)
+            return (After(j.t, j.y, j.state, hit.which, signs), n_events + 1), log
+
+        uncut = (after._replace(signs=search.signs), n_events)
+        (after, n_events), log = when(on & search.hit, jump, uncut, log)
+    if job.step_to is not None:
+
+        def restart(after: After, _, on):
+            return after._replace(state=method.restart(problem, after.t, after.y, after.state)), ()
+
+        after, _ = when(on & (after.code == RESTARTED), restart, after, ())
+    if job.projection is not None:
+        y = job.projection(after.t, after.y, problem.args)
+        after = after._replace(y=y, state=method.restart(problem, after.t, y, after.state))
+    return after, n_events, log
