@@ -60,6 +60,13 @@ class Buffers(NamedTuple):
     record: Any
 
 
+class Work(NamedTuple):
+    """Work that need not be counted in the loop: at the start, and the same in every attempt."""
+
+    start: dict[str, int]
+    per_step: dict[str, int]
+
+
 def drive(job: Job, recorder: Recorder | None = None) -> tuple[Outcome, Any]:
     """Steps from t0 to t1 and returns what was asked for, and what the recorder kept.
 
@@ -67,7 +74,7 @@ def drive(job: Job, recorder: Recorder | None = None) -> tuple[Outcome, Any]:
     """
     problem, method = job.problem, job.method
     direction = jnp.where(job.t1 < job.t0, -1.0, 1.0).astype(job.t0.dtype)
-    loop, buffers = _start(job, direction, recorder)
+    loop, buffers, work = _start(job, direction, recorder)
 
     def active(loop: Loop):
         return (loop.result == RESULT.successful) & ~loop.ended & (direction * (job.t1 - loop.t) > 0)
@@ -111,10 +118,10 @@ def drive(job: Job, recorder: Recorder | None = None) -> tuple[Outcome, Any]:
         return new, Buffers(save_rows, log, record_rows)
 
     loop, buffers = while_loop(active, body, loop, buffers)
-    return _outcome(job, loop, buffers), (loop.record, buffers.record)
+    return _outcome(job, loop, buffers, work), (loop.record, buffers.record)
 
 
-def _start(job: Job, direction: Time, recorder: Recorder | None) -> tuple[Loop, Buffers]:
+def _start(job: Job, direction: Time, recorder: Recorder | None) -> tuple[Loop, Buffers, Work]:
     problem, method = job.problem, job.method
     t, y, counts = job.t0, job.y0, dict.fromkeys(_count_names(job), 0)
     dt: Any
@@ -129,7 +136,8 @@ def _start(job: Job, direction: Time, recorder: Recorder | None) -> tuple[Loop, 
         dt = jax.lax.stop_gradient(dt)
         state, control = method.init(problem, t, y, dt), job.controller.init(t.dtype)
         counts = {k: n + method.init_counts().get(k, 0) for k, n in counts.items()}
-    dense = jax.eval_shape(lambda: _prepared(problem, method, t, y, dt, state))
+    dense, per_step = _probe(problem, method, t, y, dt, state)
+    counted = dict.fromkeys((name for name in counts if name not in per_step), jnp.int32(0))
     saves = [save.init(problem, method, t, y, dense) for save in job.saves]
     result = RESULT.successful
     outside = [_outside(save.ts, job.t0, job.t1, direction) for save in job.saves if isinstance(save, Times)]
@@ -152,7 +160,7 @@ def _start(job: Job, direction: Time, recorder: Recorder | None) -> tuple[Loop, 
         rejected_last=jnp.asarray(False),
         accepted=jnp.int32(0),
         rejected=jnp.int32(0),
-        counts={k: jnp.int32(n) for k, n in counts.items()},
+        counts=counted,
         result=result,
         ended=jnp.asarray(False),
         cuts=jnp.int32(0) if cuttable(job) else (),
@@ -161,11 +169,19 @@ def _start(job: Job, direction: Time, recorder: Recorder | None) -> tuple[Loop, 
         saves=tuple(counters for counters, _ in saves),
         record=record,
     )
-    return loop, Buffers(tuple(rows for _, rows in saves), log, record_rows)
+    return loop, Buffers(tuple(rows for _, rows in saves), log, record_rows), Work(counts, per_step)
 
 
-def _prepared(problem: Problem, method: Method, t: Time, y: State, dt: Time, state: MethodState):
-    return method.prepare(problem, t, dt, method.step(problem, t, y, dt, state).dense)
+def _probe(problem: Problem, method: Method, t: Time, y: State, dt: Time, state: MethodState):
+    """The shapes of complete dense data, and the counts of a step that are known while tracing."""
+    known: dict[str, int] = {}
+
+    def step():
+        out = method.step(problem, t, y, dt, state)
+        known.update({k: n for k, n in out.counts.items() if isinstance(n, int)})
+        return method.prepare(problem, t, dt, out.dense)
+
+    return jax.eval_shape(step), known
 
 
 def _count_names(job: Job) -> tuple[str, ...]:
@@ -256,7 +272,7 @@ def _result(job: Job, loop: Loop, attempts, t_right, dt_next, accept, finite, n_
     return result
 
 
-def _outcome(job: Job, loop: Loop, buffers: Buffers) -> Outcome:
+def _outcome(job: Job, loop: Loop, buffers: Buffers, work: Work) -> Outcome:
     direction = jnp.where(job.t1 < job.t0, -1.0, 1.0)
     done = loop.ended | (direction * (job.t1 - loop.t) <= 0)
     # a limit that is reached together with the end is no failure
@@ -264,7 +280,9 @@ def _outcome(job: Job, loop: Loop, buffers: Buffers) -> Outcome:
     harmless = done & (sum(loop.result == limit for limit in limits) > 0)
     result = either(harmless, RESULT.successful, loop.result)
     result = either(loop.ended & (result == RESULT.successful), RESULT.event_occurred, result)
-    counts = dict(loop.counts)
+    attempts = loop.accepted + loop.rejected
+    counts = {name: n + attempts * work.per_step.get(name, 0) for name, n in work.start.items()}
+    counts |= {name: counts[name] + n for name, n in loop.counts.items()}
     for name, n in job.method.prepare_counts().items():
         counts[name] = counts[name] + n * sum(s.prepared(c) for s, c in zip(job.saves, loop.saves, strict=True))
     log = None
