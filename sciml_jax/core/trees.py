@@ -59,11 +59,16 @@ def rms_norm(x: State) -> Real[Array, ""]:
     >>> round(float(rms_norm({"a": jnp.array([3.0]), "b": jnp.array([4.0])})), 4)
     3.5355
     """
+    return jnp.sqrt(mean_square(x))
+
+
+def mean_square(x: State) -> Real[Array, ""]:
+    """The mean of |x_i|^2 over all entries of all leaves; 0 where there are none."""
     leaves = [leaf for leaf in jax.tree.leaves(x) if leaf.size]
     if not leaves:
         return jnp.zeros(())
     total = sum(jnp.sum(_abs2(leaf)) for leaf in leaves)
-    return jnp.sqrt(total / sum(leaf.size for leaf in leaves))
+    return jnp.asarray(total / sum(leaf.size for leaf in leaves))
 
 
 def max_norm(x: State) -> Real[Array, ""]:

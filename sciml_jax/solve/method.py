@@ -90,11 +90,10 @@ class Method(eqx.Module):
         """Whether the steps carry an error estimate."""
         return True
 
-    def stiffness(self, problem: Problem, t: Time, y: State, dt: Time, state: MethodState) -> Time | None:
-        """An estimate of |h λ| of the dominant eigenvalue over the method's limit of stability; `None`: no estimate.
-
-        Near 1 or above, stability and not accuracy sets the steps, and the problem looks stiff.
-        """
+    @property
+    def stability_limit(self) -> float | None:
+        """The length of the interval of absolute stability on the negative real axis, for the hint that a problem
+        looks stiff; `None` where there is no limit or none is known."""
         return None
 
     def init_counts(self) -> dict[str, int]:

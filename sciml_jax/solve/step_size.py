@@ -32,8 +32,11 @@ class Controller(eqx.Module):
         return ()
 
     @abstractmethod
-    def control(self, error: Time, order, state: PyTree) -> Verdict:
-        """The verdict on a step with scaled error norm `error` (accepted at 1 or less) from a method of `order`."""
+    def control(self, log_error: Time, order, state: PyTree) -> Verdict:
+        """The verdict on a step, from the logarithm of its scaled error norm (accepted at 0 or less).
+
+        `order` is that of the error estimate plus one: the step size is corrected by this root of the error.
+        """
 
     def grid(self, step: Array, t: Time, dt: Time, t0: Time, t1: Time) -> Time:
         """The time at which step number `step` from `t` ends, before it is cut at t1."""
@@ -89,9 +92,8 @@ class PIDController(Controller):
         logs = sum(_nonzero(b) for b in (self.beta2, self.beta3)) and (2 if _nonzero(self.beta3) else 1)
         return tuple(jnp.zeros((), dtype) for _ in range(logs))
 
-    def control(self, error: Time, order, state: PyTree) -> Verdict:
-        # a zero error may grow the step by factor_max at once, and must not weigh on the steps that follow
-        logs = (jnp.log(jnp.maximum(error, 1e-8)), *state)
+    def control(self, log_error: Time, order, state: PyTree) -> Verdict:
+        logs = (log_error, *state)
         exponent = sum(b * e for b, e in zip((self.beta1, self.beta2, self.beta3), logs, strict=False))
         factor = self.safety * jnp.exp(-exponent / order)
         return Verdict(jnp.clip(factor, self.factor_min, self.factor_max), logs[: len(state)])
@@ -123,8 +125,8 @@ class ConstantSteps(Controller):
     def adaptive(self) -> bool:
         return False
 
-    def control(self, error: Time, order, state: PyTree) -> Verdict:
-        return Verdict(jnp.ones((), jnp.result_type(error)), state)
+    def control(self, log_error: Time, order, state: PyTree) -> Verdict:
+        return Verdict(jnp.ones((), jnp.result_type(log_error)), state)
 
 
 class EqualSteps(ConstantSteps):

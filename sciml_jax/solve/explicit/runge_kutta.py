@@ -110,18 +110,9 @@ class RungeKutta(Method):
         assert total is not None
         return trees.scale(dt, total)
 
-    def stiffness(self, problem: Problem, t: Time, y: State, dt: Time, state: MethodState) -> Time | None:
-        """From two stages at the end of the step (Hairer & Wanner II, eq. IV.2.15; limit 3.25 as in their DOPRI5)."""
-        tableau = self.tableau
-        last = tableau.stages - 2 if tableau.fsal else tableau.stages - 1
-        if not self.adaptive or last < 1 or tableau.c[last] != 1 or tableau.dense is None:
-            return None
-        step = self.step(problem, t, y, dt, state)
-        k = step.dense.k
-        argument = trees.axpy(dt, trees.combine(as_floats((tableau.a[last],))[0], k[:last]), y)
-        slope = trees.rms_norm(trees.subtract(k[tableau.stages - 1 if tableau.fsal else tableau.stages], k[last]))
-        gap = trees.rms_norm(trees.subtract(step.y, argument))
-        return jnp.abs(dt) * slope / jnp.where(gap == 0, jnp.inf, gap) / 3.25
+    @property
+    def stability_limit(self) -> float | None:
+        return self.tableau.stability_limit
 
     def prepare(self, problem: Problem, t: Time, dt: Time, dense):
         if not self.tableau.extra_c:

@@ -76,6 +76,21 @@ class ButcherTableau:
         return tuple(x - y for x, y in zip(b, self.b_embedded, strict=True))
 
     @cached_property
+    def stability_limit(self) -> float:
+        """The largest x with |R(-x)| <= 1 throughout, R being the stability polynomial (Hairer & Wanner II, IV.2)."""
+        a = np.zeros((self.stages, self.stages))
+        for i, row in enumerate(as_floats(self.a)):
+            a[i, : len(row)] = row
+        b = np.array([float(w) for w in self.b])
+        powers, terms = np.ones(self.stages), [1.0]
+        for _ in range(self.stages):
+            terms.append(float(b @ powers))
+            powers = a @ powers
+        x = np.linspace(0.0, 40.0, 4001)[1:]
+        unstable = np.abs(np.polynomial.polynomial.polyval(-x, terms)) > 1 + 1e-9
+        return float(x[np.argmax(unstable)]) if unstable.any() else 40.0
+
+    @cached_property
     def dense_table(self) -> np.ndarray:
         """The polynomials of `dense` in Bernstein's basis, float64."""
         if self.dense is None:
