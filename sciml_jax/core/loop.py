@@ -178,9 +178,11 @@ def _fixed_point(spec: _Spec, jaxpr, marked: list[bool], **options) -> list[bool
 
 def _batched(spec: _Spec, size, batched, operands):
     """The same loop over one more axis; only what depends on batched operands is batched."""
-    one = [x[0] if b else x for x, b in zip(operands, batched, strict=True)]
+    operands = [jnp.asarray(x) for x in operands]
+    one = [jax.ShapeDtypeStruct(x.shape[1:] if b else x.shape, x.dtype) for x, b in zip(operands, batched, strict=True)]
     closed = jax.make_jaxpr(spec.masked)(*one)
-    marked = _fixed_point(spec, closed.jaxpr, list(batched))
+    # without lanes there is none to read an unbatched value from
+    marked = _fixed_point(spec, closed.jaxpr, list(batched)) if size else [True] * len(operands)
     operands = [
         jnp.broadcast_to(x, (size, *x.shape)) if m and not b else x
         for x, m, b in zip(operands, marked, batched, strict=True)
@@ -202,6 +204,7 @@ def _batched(spec: _Spec, size, batched, operands):
 
 def _jvp(spec: _Spec, primals, tangents):
     """The loop on values and the tangents that are not identically zero."""
+    primals = [jnp.asarray(x) for x in primals]
     perturbed = [not isinstance(t, SymbolicZero) for t in tangents]
     n, m = spec.n_consts, spec.n_carry
     closed = jax.make_jaxpr(lambda *xs: [y for part in _step(spec, xs) for y in part])(*primals)
@@ -209,7 +212,7 @@ def _jvp(spec: _Spec, primals, tangents):
     ends = (n, n + m)
     counts = [sum(marked[a:b]) for a, b in zip((0, *ends), (*ends, len(marked)), strict=True)]
     dots = [
-        (jnp.zeros(x.shape, x.dtype) if isinstance(t, SymbolicZero) else t)
+        (jnp.zeros(x.shape, x.dtype) if isinstance(t, SymbolicZero) else jnp.asarray(t))
         for x, t, k in zip(primals, tangents, marked, strict=True)
         if k
     ]

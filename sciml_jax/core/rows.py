@@ -142,7 +142,8 @@ def _write_lanes(buffers, rows, ats):
 
 
 def _batched(lanes: bool, size: int, batched: list[bool], buffer, row, at):
-    full = [x if b else jnp.broadcast_to(x, (size, *x.shape)) for x, b in zip((buffer, row, at), batched, strict=True)]
+    operands = [jnp.asarray(x) for x in (buffer, row, at)]
+    full = [x if b else jnp.broadcast_to(x, (size, *x.shape)) for x, b in zip(operands, batched, strict=True)]
     if not lanes:
         return _write(True, *full), True
     inner = full[2].shape[1]
