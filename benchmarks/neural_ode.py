@@ -98,6 +98,9 @@ def ours(gradient: str | None):
 
         how = {"recorded": sj.Recorded(), "replay": sj.Recorded(snapshots=case["few"]), None: None}[gradient]
 
+        # few snapshots and few steps: segments of a length that makes every one be replayed
+        steps = {"max_steps": 32 * case["few"]} if gradient == "replay" else {}
+
         def states(y0, times, layers):
             sol = sj.solve_ode(
                 network(jnp),
@@ -109,6 +112,7 @@ def ours(gradient: str | None):
                 save=times,
                 gradient=how,
                 throw=False,
+                **steps,
             )
             return sol.y, (sol.stats["accepted"], sol.stats["rejected"])
 

@@ -9,11 +9,13 @@ _OPTION = "xla_cpu_small_while_loop_byte_threshold"
 _FLAG = "--xla_backend_extra_options="
 
 
-def tune(threshold_bytes: int = 1 << 20) -> bool:
+def tune(threshold_bytes: int = 1 << 18) -> bool:
     """Lets XLA's CPU compiler emit while loops of up to `threshold_bytes` as one function; `True` when it is set.
 
     A Lorenz step took 0.085 instead of 0.27 microseconds so, and compiled in half the time. XLA reads the setting
     once, when its backend starts: `sciml_jax` calls this on import, so import it before the first array exists.
+    Buffers that are written in place do not count. A higher threshold is no gain, and takes large transposed matrix
+    products away from XLA's fast library (1 MiB: 256 x 64 in float64, twenty times slower).
     What you have set yourself in `XLA_FLAGS` stays; `SCIML_JAX_TUNE_XLA=0` in the environment switches this off.
 
     **Warns** when the backend is already up, because the setting then comes too late.
