@@ -100,7 +100,7 @@ def judge(results: Results) -> list:
     ]
 
 
-TUNED = "--xla_cpu_multi_thread_eigen=false --xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=1048576"
+TUNED = "--xla_cpu_multi_thread_eigen=false --xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=262144"
 
 BENCHMARK = Benchmark(
     name="lorenz",

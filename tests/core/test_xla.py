@@ -26,11 +26,11 @@ SHOW = "print(os.environ.get('XLA_FLAGS', ''))"
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ({}, f"--xla_backend_extra_options={OPTION}=1048576"),
+        ({}, f"--xla_backend_extra_options={OPTION}=262144"),
         ({"SCIML_JAX_TUNE_XLA": "0"}, ""),
         (
             {"XLA_FLAGS": "--xla_cpu_enable_fast_math=false"},
-            f"--xla_cpu_enable_fast_math=false --xla_backend_extra_options={OPTION}=1048576",
+            f"--xla_cpu_enable_fast_math=false --xla_backend_extra_options={OPTION}=262144",
         ),
         (
             {"XLA_FLAGS": f"--xla_backend_extra_options={OPTION}=7"},
@@ -38,7 +38,7 @@ SHOW = "print(os.environ.get('XLA_FLAGS', ''))"
         ),
         (
             {"XLA_FLAGS": "--xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters=true"},
-            f"--xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters=true,{OPTION}=1048576",
+            f"--xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters=true,{OPTION}=262144",
         ),
     ],
 )
