@@ -1,0 +1,59 @@
+"""One row a method: what the tests must know of it to measure it."""
+
+from typing import NamedTuple
+
+import sciml_jax as sj
+
+
+class Row(NamedTuple):
+    """A method under test.
+
+    - `order`: its design order. `adaptive`: whether it estimates its error.
+    - `interpolant`: the order of its interpolant, uniformly over a step. An interpolant of the tableau has the
+      tableau's `dense_order`; the cubic Hermite polynomial has order 3, and no more than the method, whose end point
+      it goes through.
+    - `field`: `any`, or `separable` for the methods that need `sj.Separable` or `sj.SecondOrder`.
+    - `steps`: numbers of steps for the measured order: coarse enough that the finest error stands above rounding. On
+      the graded problem any step size is asymptotic; on the pendulum of the separable methods the steps must be short.
+    - `lengths`: step sizes for the measured order of the interpolant, chosen alike.
+    """
+
+    method: sj.Method
+    order: int
+    interpolant: int
+    adaptive: bool = True
+    field: str = "any"
+    steps: tuple[int, ...] = (2, 3, 4, 6)
+    lengths: tuple[float, ...] = (2.0, 1.4, 1.0, 0.7)
+
+    @property
+    def name(self) -> str:
+        return type(self.method).__name__
+
+
+METHODS = (
+    Row(sj.Euler(), 1, 1, adaptive=False),
+    Row(sj.Heun(), 2, 2),
+    Row(sj.Midpoint(), 2, 2),
+    Row(sj.Ralston(), 2, 2),
+    Row(sj.ALF(), 2, 2),
+    Row(sj.ReversibleHeun(), 2, 2),
+    Row(sj.Bosh3(), 3, 3),
+    Row(sj.SSPRK3(), 3, 3),
+    Row(sj.SSPRK43(), 3, 3),
+    Row(sj.RK4(), 4, 3, adaptive=False),
+    Row(sj.Dopri5(), 5, 4),
+    Row(sj.Tsit5(), 5, 4),
+    Row(sj.Vern6(), 6, 6),
+    Row(sj.Vern7(), 7, 7),
+    Row(sj.Vern8(), 8, 8),
+    Row(sj.Dopri8(), 8, 7),
+    Row(sj.Vern9(), 9, 9),
+    Row(sj.Feagin14(), 14, 3, steps=(1, 2, 3, 4)),
+    Row(sj.SymplecticEuler(), 1, 1, False, "separable", (64, 96, 128), (0.05, 0.035, 0.025)),
+    Row(sj.StormerVerlet(), 2, 2, False, "separable", (32, 48, 64), (0.05, 0.035, 0.025)),
+    Row(sj.Yoshida4(), 4, 3, False, "separable", (32, 48, 64), (0.014, 0.01, 0.007)),
+    Row(sj.Yoshida6(), 6, 3, False, "separable", (32, 48, 64), (0.1, 0.07, 0.05)),
+    Row(sj.KahanLi8(), 8, 3, False, "separable", (12, 16, 20), (0.1, 0.07, 0.05)),
+)
+BY_NAME = {row.name: row for row in METHODS}
