@@ -120,24 +120,24 @@ def sorted_saves(saves: tuple[Save, ...], t_span) -> tuple[bool, ...]:
 
 
 def _is_sorted(save: Save, t_span) -> bool:
-    if not isinstance(save, Times) or not known(save.ts, t_span):
+    if not isinstance(save, Times) or not known(save.ts, t_span) or np.ndim(save.ts) != 1:
         return False
     gaps = np.diff(np.asarray(save.ts))
     return bool(np.all(gaps <= 0) if t_span[1] < t_span[0] else np.all(gaps >= 0))
 
 
-def save_requests(saves: tuple[Save, ...], t_span) -> None:
+def save_requests(saves: tuple[Save, ...], t_span, y0) -> None:
     """Shapes and ranges of what is to be saved."""
     if sum(isinstance(save, Dense) for save in saves) > 1:
         raise ValueError("save= asks for sj.Dense() twice, but sol(t) is one function: ask once")
     for save in saves:
         if isinstance(save, Times):
-            _check_times(save, t_span)
+            _check_times(save, t_span, y0)
         if isinstance(save, Steps | Dense) and save.capacity is not None:
             count(f"capacity of sj.{type(save).__name__}", save.capacity)
 
 
-def _check_times(save: Times, t_span) -> None:
+def _check_times(save: Times, t_span, y0) -> None:
     if np.ndim(save.ts) != 1:
         raise ValueError(f"times in save= must have shape (n,); got {np.shape(save.ts)}: write save=[t] for one time")
     if not known(save.ts, t_span):
@@ -146,8 +146,9 @@ def _check_times(save: Times, t_span) -> None:
     if not np.all(np.isfinite(ts)):
         raise ValueError("times in save= must be finite")
     low, high = sorted(float(t) for t in t_span)
-    # the slack with which times are clipped to the span: four units in the last place
-    slack = 4 * float(jnp.finfo(jnp.result_type(save.ts)).eps) * max(abs(low), abs(high))
+    # the slack with which times are clipped to the span: four units in the last place of the solve's times
+    eps = float(jnp.finfo(trees.real_dtype(jax.tree.map(trees.as_inexact, y0))).eps)
+    slack = 4 * eps * max(abs(low), abs(high))
     if ts.size and (ts.min() < low - slack or ts.max() > high + slack):
         raise ValueError(
             f"times in save= run from {ts.min()} to {ts.max()}, but t_span from {low} to {high}: "
@@ -163,6 +164,7 @@ def check(request: "Request", gradient: Any) -> None:
     instance("controller", request.controller, Controller)
     instance("gradient", gradient, Gradient)
     _check_state(request)
+    save_requests(request.saves, request.t_span, request.y0)
     _check_tolerances(request)
     if request.resume is not None:
         _check_resume(request)

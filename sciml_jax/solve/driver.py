@@ -94,6 +94,8 @@ def drive(job: Job, recorder: Recorder | None = None) -> tuple[Outcome, Any]:
             record, record_rows = recorder.update(loop.accepted, view, after.code, carry, record, record_rows)
         accepted, rejected = loop.accepted + accept, loop.rejected + ~accept
         result = _result(job, loop, accepted + rejected, t_right, dt_next, accept, finite, n_events, saves)
+        if job.events or job.projection is not None:  # what the user's functions made of the state
+            result = either(accept & ~trees.all_finite(after.y), RESULT.non_finite, result)
         keep = lambda new, old: trees.select(accept, new, old)  # noqa: E731
         new = Loop(
             t=jnp.where(accept, after.t, loop.t),
@@ -264,7 +266,7 @@ def _result(job: Job, loop: Loop, attempts, t_right, dt_next, accept, finite, n_
     result = either(stuck, why, result)
     checks = [((attempts >= job.max_steps), RESULT.max_steps_reached)]
     if job.events:
-        checks.append((n_events >= job.max_events, RESULT.max_events_reached))
+        checks.append((n_events > job.max_events, RESULT.max_events_reached))
     for save, counters in zip(job.saves, saves, strict=True):
         full = save.full(counters)
         if full is not None:

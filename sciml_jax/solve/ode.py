@@ -92,7 +92,6 @@ def solve_ode(
     method = checks.instance("method", Tsit5() if method is None else method, Method)
     gradient = Recorded() if gradient is None else gradient
     saves, names = as_saves(save)
-    checks.save_requests(saves, t_span)
     request = Request(
         field=field,
         t_span=t_span,

@@ -172,6 +172,7 @@ def _field(request: Request, closed, t0, y0, args, static_args) -> tuple[Callabl
     if isinstance(request.field, StructuredField):
         if request.has_aux:
             raise TypeError("has_aux=True needs a plain field(t, y, args) -> (dy, aux), not a structured one")
+        request.field.check(y0)
         request.method.check(request.field, y0)
         structured = request.field.closed(lambda f, *xs: close(_on_arrays(f, static_args), *xs, args), t0, y0)
         _check_like(jax.eval_shape(structured, t0, y0, args), y0, "field", "derivative")

@@ -117,7 +117,7 @@ def assemble(job: Job, outcome: Outcome, names: tuple[str, ...] | None) -> Solut
     log = None
     if outcome.events is not None:
         event_t, index, event_y = jax.tree.map(lambda x: x[:-1], outcome.events.all())
-        log = EventLog(event_t, index, event_y, outcome.n_events)
+        log = EventLog(event_t, index, event_y, jnp.minimum(outcome.n_events, job.max_events))
     return Solution(t, y, n, aux, stats, outcome.result, log, outcome.resume, dense[0] if dense else None)
 
 

@@ -143,7 +143,7 @@ class EqualSteps(ConstantSteps):
         return False
 
     def grid(self, step: Array, t: Time, dt: Time, t0: Time, t1: Time) -> Time:
-        done = ((step + 1) / self.n).astype(t.dtype)
+        done = (step + 1).astype(t.dtype) / self.n
         return jnp.where(step + 1 >= self.n, t1, t0 + done * (t1 - t0))
 
     def moving_grid(self) -> bool:

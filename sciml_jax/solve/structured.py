@@ -16,6 +16,13 @@ class StructuredField(eqx.Module):
     def __call__(self, t: Time, y: State, args: PyTree) -> State:
         """The derivative dy/dt."""
 
+    def check(self, y0: State) -> None:
+        """Raises `TypeError` unless y0 is a pair (q, p)."""
+        if not (isinstance(y0, tuple | list) and len(y0) == 2):
+            kind = type(self).__name__
+            got = f"a {type(y0).__name__} of {len(y0)}" if isinstance(y0, tuple | list) else f"a {type(y0).__name__}"
+            raise TypeError(f"sj.{kind} needs y0 = (q, p), a tuple of two states; got {got}")
+
     @abstractmethod
     def closed(self, close: Callable, t: Time, y: State) -> "StructuredField":
         """The same field with each of its functions traced by `close(function, t, state)`."""

@@ -51,8 +51,7 @@ class Symplectic(Method):
                 f"{name} needs a field that is separable: give sj.Separable(velocity, force) or "
                 f"sj.SecondOrder(acceleration) with y0 = (q, p); got {type(field).__name__}"
             )
-        if not (isinstance(y0, tuple | list) and len(y0) == 2):
-            raise TypeError(f"{name} needs y0 = (q, p), a tuple of two; got {type(y0).__name__}")
+        field.check(y0)
 
 
 def kick(problem: Problem, t: Time, q: State, p: State) -> State:
