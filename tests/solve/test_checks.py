@@ -161,7 +161,7 @@ MISTAKES = {
     "separable method, one state": (
         lambda: solve(sj.SecondOrder(decay), y0=Y, method=sj.Yoshida4(), steps=3),
         TypeError,
-        "Yoshida4 needs y0 = (q, p), a tuple of two",
+        "sj.SecondOrder needs y0 = (q, p), a tuple of two",
     ),
 }
 

@@ -12,12 +12,12 @@ ORDER = 3
 
 
 def roughness(t):
-    """How fast the error of a step grows, with a bump that makes steps fail."""
-    return 4 + 60 * jnp.exp(-500 * (t - 0.4) ** 2)
+    """How fast the error of a step grows; where it rises suddenly, steps fail."""
+    return 4 + 40.0 * (jnp.cos(20 * t) > 0.4) + 3 * jnp.sin(40 * t)
 
 
 class Prescribed(sj.Method):
-    """dy/dt = 0 with an error of (h r(t))^3 a step, at the tolerance where the norm is one."""
+    """dy/dt = 0, and an error of (h r)^3 in a step to where the roughness is r; the tolerance is one."""
 
     @property
     def order(self):
@@ -30,7 +30,7 @@ class Prescribed(sj.Method):
         return state
 
     def step(self, problem, t, y, dt, state):
-        error = (jnp.abs(dt) * roughness(t)) ** ORDER
+        error = (jnp.abs(dt) * roughness(t + dt)) ** ORDER
         return sj.Step(y, error * jnp.ones_like(y), state, state, (), True, {"field_evaluations": 0}, ORDER)
 
     def interpolate(self, dense, t_left, t_right, t):
@@ -46,7 +46,7 @@ def simulate(controller, t0, t1, h, dt_max=np.inf):
         h = way * min(abs(h), dt_max)
         if way * (t + 1.01 * h - t1) >= 0:  # a sliver of a step is not left over
             h = t1 - t
-        e = float((abs(h) * roughness(t)) ** ORDER)
+        e = float((abs(h) * roughness(t + h)) ** ORDER)
         trial = [e, *errors]
         factor = s * np.prod([x ** (-k / ORDER) for x, k in zip(trial, b, strict=False)])
         factor = np.clip(factor, least, most)
@@ -100,7 +100,7 @@ def test_the_largest_step():
     times, rejected = simulate(CONTROLLERS["PI of DOPRI5"][1], 0.0, 1.0, 0.5, dt_max=0.03)
     np.testing.assert_allclose(sol.t[: int(sol.n)], times, atol=1e-12)
     # but for the last, which may be stretched by a hundredth
-    assert np.diff(times)[:-1].max() <= 0.03
+    assert np.diff(times)[:-1].max() <= 0.03 + 1e-12
 
 
 def test_the_smallest_step_is_a_limit_not_a_floor():
@@ -131,15 +131,16 @@ def first_step(f, t0, y0, order, rtol, atol, span):
 
 
 @pytest.mark.parametrize(("method", "order"), [(sj.Tsit5(), 5), (sj.Bosh3(), 3), (sj.Vern7(), 7)])
-@pytest.mark.parametrize("y0", [[2.0, 0.0], [-1.0, 3.0]])
+@pytest.mark.parametrize("y0", [[2.0, 0.0], [1.0, -0.5]])
 def test_the_first_step(method, order, y0):
     def field(t, y, mu):
         return jnp.stack([y[1], mu * (1 - y[0] ** 2) * y[1] - y[0]])
 
-    sol = sj.solve_ode(field, (0.5, 1.5), np.array(y0), 2.0, method=method, rtol=1e-5, atol=1e-7, save=sj.Steps())
+    options = {"method": method, "rtol": 1e-5, "atol": 1e-7, "max_steps": 1, "throw": False}
+    sol = sj.solve_ode(field, (0.5, 1.5), np.array(y0), 2.0, **options)
     expected = first_step(lambda t, y: field(t, y, 2.0), 0.5, np.array(y0), order, 1e-5, 1e-7, 1.0)
-    assert int(sol.stats["rejected"]) == 0  # so that the first row is the first step
-    assert float(sol.t[1] - sol.t[0]) == pytest.approx(expected, rel=1e-10)
+    assert int(sol.stats["accepted"]) == 1
+    assert float(sol.t - 0.5) == pytest.approx(expected, rel=1e-10)
 
 
 @pytest.mark.parametrize("t1", [1e-9, 1e-3, 1.0, 1e6])
