@@ -1,7 +1,16 @@
-"""Data: series with names and units, the sets that come with the package, and reading your own."""
+"""Data: series with names and units, the sets that come with the package, reading your own, naive forecasts."""
 
 from .csv import read_csv
 from .hudson_bay import PUBLISHED_MEANS, hudson_bay
+from .naive import cycle_length, naive_forecasts
 from .series import DataError, Series
 
-__all__ = ["PUBLISHED_MEANS", "DataError", "Series", "hudson_bay", "read_csv"]
+__all__ = [
+    "PUBLISHED_MEANS",
+    "DataError",
+    "Series",
+    "cycle_length",
+    "hudson_bay",
+    "naive_forecasts",
+    "read_csv",
+]

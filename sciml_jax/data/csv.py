@@ -86,13 +86,13 @@ def _header(names: list[str], where: str) -> list[str]:
         other = next((mark for mark in (";", "\t", "|", " ") if mark in names[0]), None)
         hint = f": columns seem to be separated by {other!r}, not by commas" if other else f", {names[0]!r}"
         raise DataError(f"{where}: there is only one column{hint}; a time column and states are needed")
+    if all(_is_number(name) for name in names):
+        raise DataError(f"{where}: the first line must name the columns, as in: year,prey,predator; it holds numbers")
     for i, name in enumerate(names):
         if not name:
             raise DataError(f"{where}: column {i + 1} of the header has no name")
         if name in names[:i]:
             raise DataError(f"{where}: two columns are named {name!r}")
-    if all(_is_number(name) for name in names):
-        raise DataError(f"{where}: the first line must name the columns, as in: year,prey,predator; it holds numbers")
     return names
 
 

@@ -17,8 +17,8 @@ class GeneralizedLotkaVolterra(AbstractPopulations):
     state: with the reciprocal of a time between two data and the mean populations there, all of them are of order one.
 
     **Arguments:** `growth` $r$ of shape `(n,)`, per unit of time; `interaction` $A$ of shape `(n, n)`, per unit of time
-    and of population; `y0` of shape `(n,)`, positive; `t0`, the time of the initial state, default 0; `rate`, default 1;
-    `scale` of shape `(n,)`, default 1.
+    and of population; `y0` of shape `(n,)`, positive; `t0`, the time of the initial state, default 0; `rate`, default
+    1; `scale` of shape `(n,)`, default 1.
 
     **Call:** the field, `model(t, y, args)`; `model.predict(ts)` solves it.
 

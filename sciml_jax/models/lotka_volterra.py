@@ -1,8 +1,8 @@
 """The Lotka–Volterra model of a predator and its prey, with positive parameters and its initial state."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, ArrayLike, Float
 
 from ..core import Frozen
@@ -85,8 +85,7 @@ def positive(x: ArrayLike, name: str, size: int | None = None) -> Float[Array, "
     x = jnp.asarray(x, jnp.result_type(float))
     if x.ndim != 1 or (size is not None and len(x) != size):
         raise ValueError(f"{name} must have shape ({'n' if size is None else size},); got {x.shape}")
-    traced = isinstance(x, jax.core.Tracer)
+    traced = isinstance(x, Tracer)
     if not traced and not np.all((np.asarray(x) > 0) & np.isfinite(np.asarray(x))):
         raise ValueError(f"{name} must be positive and finite; got {np.asarray(x).tolist()}")
     return x
-

@@ -54,11 +54,11 @@ def generalized_starts(
     random = np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
     models = []
     for _ in range(starts):
-        widths = np.exp(random.uniform(np.log(2.5), np.log(5.0))) * float(np.max(np.diff(t)))
-        level, slope = (np.asarray(x) for x in smooth(t, log_y, widths))
+        widths = np.exp(random.uniform(np.log(1.2), np.log(4.0))) * float(np.max(np.diff(t)))
+        level, slope = (np.asarray(x) for x in smooth(jnp.asarray(t), jnp.asarray(log_y), widths))
         rows = np.column_stack([np.ones(len(t)), np.exp(level) / scale])
         weights = random.exponential(size=len(t))
-        ridge = np.exp(random.uniform(np.log(1e-3), np.log(1.0)))
+        ridge = np.exp(random.uniform(np.log(1e-3), np.log(0.1)))
         normal = rows.T @ (weights[:, None] * rows) + ridge * np.eye(n + 1)
         found = np.linalg.solve(normal, rows.T @ (weights[:, None] * slope))
         y0 = np.exp(level[0] + 0.1 * random.normal(size=n))

@@ -19,7 +19,7 @@ class AbstractPopulations(eqx.Module):
     r"""Populations $y > 0$ that follow $dy_i/dt = y_i\, g_i(t, \log y)$ from $y(t_0) = e^{z_0}$.
 
     A model gives `log_field`, the growth rates $g$; it is solved for $z = \log y$, $dz/dt = g(t, z)$. There every
-    population is positive, a trough is no smaller a number than a peak, and errors are relative, as those of counts are.
+    population is positive, a trough is no smaller a number than a peak, and errors are relative ones, as of counts.
 
     A model of your own has the two fields and the function below.
     """
@@ -64,7 +64,16 @@ def log_predict(
     gradient: Gradient | None = None,
     throw: bool = True,
 ) -> Float[Array, "T n"]:
-    """The logarithms of the populations of a model at times `ts`, shape `(T, n)`; options as in `solve_ode`."""
+    """The logarithms of the populations of a model at times `ts`, shape `(T, n)`; options as in `solve_ode`.
+
+    With `throw=False` a solve that fails repeats its last state.
+
+    >>> import jax.numpy as jnp
+    >>> from sciml_jax.models import LotkaVolterra, log_predict
+    >>> model = LotkaVolterra([0.55, 0.028, 0.8, 0.024], [30.0, 4.0])
+    >>> bool(jnp.allclose(log_predict(model, [0.0, 1.0])[0], model.log_y0))
+    True
+    """
     ts = jnp.asarray(ts, model.log_y0.dtype)
     elapsed = ts - model.t0.value.astype(ts.dtype)  # years have large numbers, and float32 few digits
     sol = solve_ode(

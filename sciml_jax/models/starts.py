@@ -1,15 +1,17 @@
 """Many copies of a model at once: stacked, trained side by side, and taken apart again."""
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import optax
 from jaxtyping import Array, Bool, Float, PyTree
 
 from ..core.trees import all_finite
+from ..train import AbstractStage, adam
 
 UNSOLVED = 1e6
 """The loss of a copy whose loss is not finite."""
@@ -28,7 +30,7 @@ def stack(models: Sequence[PyTree]) -> PyTree:
     if not models:
         raise ValueError("stack needs at least one model")
     arrays, rest = zip(*[eqx.partition(model, eqx.is_array) for model in models], strict=True)
-    if any(jax.tree.structure(one) != jax.tree.structure(arrays[0]) for one in arrays):
+    if len({jax.tree.structure(one) for one in arrays}) > 1:
         raise ValueError("stack needs models of one structure: the same classes, sizes and functions")
     return eqx.combine(jax.tree.map(lambda *xs: jnp.stack(xs), *arrays), rest[0])
 
@@ -38,7 +40,13 @@ def pick(models: PyTree, index: Any) -> PyTree:
     return jax.tree.map(lambda x: x[index] if eqx.is_array(x) else x, models)
 
 
-@lru_cache(maxsize=None)
+@cache
+def cooling_adam(steps: int, lr: float) -> AbstractStage:
+    """Adam whose rate falls to zero along a cosine; the same stage for the same numbers, so that nothing recompiles."""
+    return adam(steps, optax.cosine_decay_schedule(lr, max(steps, 1)))
+
+
+@cache
 def side_by_side(loss: Callable[..., Float[Array, ""]]) -> Callable:
     r"""An objective for `fit` that trains stacked models independently of one another, $\mathcal L = \sum_k L_k$.
 
@@ -60,10 +68,8 @@ def side_by_side(loss: Callable[..., Float[Array, ""]]) -> Callable:
     >>> def loss(x, power, target):
     ...     return (x**power - target) ** 2
     >>> target = jnp.array([1.0, 4.0])
-    >>> x = jnp.array([0.5, 3.0])
-    >>> result = train.fit(
-    ...     x, side_by_side(loss), stages=train.adam(300, 0.05), data=((2.0,), (target,)), key=jax.random.key(0), progress=False
-    ... )
+    >>> x, data, key = jnp.array([0.5, 3.0]), ((2.0,), (target,)), jax.random.key(0)
+    >>> result = train.fit(x, side_by_side(loss), stages=train.adam(300, 0.05), data=data, key=key, progress=False)
     >>> result.model.round(2).tolist()
     [1.0, 2.0]
     """

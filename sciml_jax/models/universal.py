@@ -67,6 +67,11 @@ class Standardize(eqx.Module):
     r"""Brings a state to order one, $(y - m) / s$: the `inputs` of a `UniversalField`.
 
     **Arguments:** `center` $m$ and `scale` $s$, of the shape of the state or broadcasting to it; they do not train.
+
+    >>> import jax.numpy as jnp
+    >>> from sciml_jax.models import Standardize
+    >>> Standardize(jnp.array([1.0, 2.0]), 2.0)(0.0, jnp.array([3.0, 2.0])).tolist()
+    [1.0, 0.0]
     """
 
     center: Frozen
@@ -89,12 +94,16 @@ def rest(network: MLP) -> MLP:
     >>> rest(nn.MLP(2, 3, 8, 1, key=jax.random.key(0)))(jnp.ones(2)).tolist()
     [0.0, 0.0, 0.0]
     """
-    last = network.layers[-1]
-    zero = (jnp.zeros_like(last.weight), jnp.zeros_like(last.bias))
-    return eqx.tree_at(lambda net: (net.layers[-1].weight, net.layers[-1].bias), network, zero)
+    return eqx.tree_at(lambda net: net.layers[-1], network, replace_fn=lambda last: jax.tree.map(jnp.zeros_like, last))
 
 
 def squared_weights(network: PyTree) -> Float[Array, ""]:
-    r"""The sum of squares of all arrays of a network, $\lVert w \rVert^2$: minus twice the logarithm of a Gaussian prior."""
+    r"""The sum of squares of a network's arrays, $\lVert w \rVert^2$, as a prior $w \sim N(0, s^2)$ asks for.
+
+    >>> import jax.numpy as jnp
+    >>> from sciml_jax.models import squared_weights
+    >>> float(squared_weights({"weight": jnp.array([1.0, 2.0]), "activation": jnp.tanh}))
+    5.0
+    """
     leaves = jax.tree.leaves(eqx.filter(network, eqx.is_inexact_array))
     return sum((jnp.sum(x * x) for x in leaves), jnp.zeros(()))

@@ -186,7 +186,7 @@ def _check_format(document: dict[str, Any], path: Any) -> None:
 
 def _warn_narrowed(arrays: dict[str, np.ndarray], path: Any) -> None:
     wide = sorted({x.dtype.name for x in arrays.values()} & {"float64", "complex128", "int64"})
-    if wide and not jax.config.jax_enable_x64:
+    if wide and not jax.config.read("jax_enable_x64"):
         warnings.warn(
             f"the model in {str(path)!r} holds {', '.join(wide)}, which become 32-bit: JAX's 64-bit mode is off "
             "(jax.config.update('jax_enable_x64', True))",

@@ -1,6 +1,7 @@
 """Gradient matching: fit a field to derivatives estimated from the data, without a single solve."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -46,17 +47,18 @@ def smooth(
     if t.ndim != 1 or len(t) < 3 or y.ndim != 2 or len(y) != len(t):
         raise ValueError(f"smooth takes t of shape (T,) with T >= 3 and y of shape (T, d); got {t.shape} and {y.shape}")
     observed, clean = observe(y)
-    if bandwidth is None:
+    width: Any = bandwidth
+    if width is None:
         ordered = jnp.sort(t)
-        bandwidth = jnp.maximum((ordered[-1] - ordered[0]) * len(t) ** (-1 / 7) / 2, 2.5 * jnp.max(jnp.diff(ordered)))
+        width = jnp.maximum((ordered[-1] - ordered[0]) * len(t) ** (-1 / 7) / 2, 2.5 * jnp.max(jnp.diff(ordered)))
 
     def one(tau, seen, values):
-        s = (t - tau) / bandwidth
+        s = (t - tau) / width
         weight = jnp.where(seen, jnp.maximum(1 - s * s, 0), 0)
         basis = jnp.stack([jnp.ones_like(s), s, s * s], axis=1) * jnp.sqrt(weight)[:, None]
         # least squares of least norm: with too few points in reach the degree drops instead of blowing up
         coefficients = jnp.linalg.lstsq(basis, jnp.sqrt(weight) * values)[0]
-        return coefficients[0], coefficients[1] / bandwidth
+        return coefficients[0], coefficients[1] / width
 
     each_component = jax.vmap(one, in_axes=(None, 1, 1))
     return jax.vmap(each_component, in_axes=(0, None, None))(t if at is None else jnp.asarray(at), observed, clean)
@@ -68,7 +70,8 @@ def collocation(field: Callable[..., Inexact[Array, " d"]], *, scale: float = 1.
     $$ \mathcal L = \frac1N \sum_i \lVert (f(\mathrm{model}, t_i, y_i) - \dot y_i)/s \rVert^2 $$
 
     No solve and no backward pass through one: a step costs `N` evaluations of the field, and the problem is convex
-    where the field is linear in its parameters. The error of the derivatives stays in the result: go on with `trajectory`.
+    where the field is linear in its parameters. The error of the derivatives stays in the result: go on with
+    `trajectory`.
 
     **Arguments:** `field(model, t, y)` of one state; `scale`, the size of an error, broadcasts to a state. Default 1.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.core
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray, PyTree
 
@@ -112,17 +113,25 @@ def fit(
     try:
         outcome, reason = run.train()
     except KeyboardInterrupt:
-        run.save()
-        outcome, reason = Outcome.interrupted, f"interrupted at step {run.at.total}"
+        outcome, reason = Outcome.interrupted, f"interrupted at step {run.at.total}{_save(run)}"
     except Exception as error:
-        run.save()
-        error.fit_result = _result(run, Outcome.interrupted, f"{type(error).__name__}: {error}")
+        reason = f"{type(error).__name__}: {error}{_save(run)}"
+        error.fit_result = _result(run, Outcome.interrupted, reason)  # type: ignore[attr-defined]
         raise
     finally:
         bar.close()
     if outcome is Outcome.non_finite:
         warnings.warn(f"fit stopped: {reason}", stacklevel=2)
     return _result(run, outcome, reason)
+
+
+def _save(run: Run) -> str:
+    """A checkpoint of a run that was cut off; a disk that is full must not cost the result as well."""
+    try:
+        run.save()
+    except OSError as error:
+        return f" (and the checkpoint could not be written: {error})"
+    return ""
 
 
 def _result(run: Run, outcome: Outcome, reason: str) -> FitResult:

@@ -1,8 +1,9 @@
 """L-BFGS in float64, with optax's zoom line search."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +14,7 @@ from jaxtyping import Array, Bool, Float, PyTree
 from ..core.trees import select
 from .params import Params
 from .problem import Problem
-from .stages import AbstractStage, StageStep, as_float, check_steps
+from .stages import AbstractStage, StageStep, check_steps
 
 
 class LBFGSState(NamedTuple):
@@ -26,13 +27,14 @@ class LBFGSState(NamedTuple):
 class LBFGS(AbstractStage):
     """L-BFGS steps; made by `lbfgs`."""
 
-    name: str
-    steps: int
-    memory: int
-    gtol: float
-    line_search: int
-    resample: int | None
-    float64: bool
+    # fields without a default: `eqx.field()` keeps the abstract properties from becoming one
+    name: str = eqx.field()
+    steps: int = eqx.field()
+    memory: int = eqx.field()
+    gtol: float = eqx.field()
+    line_search: int = eqx.field()
+    resample: int | None = eqx.field()
+    float64: bool = eqx.field()
 
     def __check_init__(self):
         check_steps(self.name, self.steps)
@@ -57,6 +59,9 @@ class LBFGS(AbstractStage):
     def step(self, problem: Problem, params: Params, state: LBFGSState, fresh: Bool[Array, ""]) -> StageStep:
         quasi_newton, line_search = self._parts()
         # one vector: every operation on a tree is otherwise compiled once a leaf, in two branches of the search
+        search: Any  # optax types what it returns as trees of arrays
+        updates: Any
+        direction: Any
         flat, unravel = ravel_pytree(params)
         point = (flat, _slots(problem, flat))
         value_fn = _value_with_terms(problem, unravel, flat.dtype)
@@ -68,7 +73,12 @@ class LBFGS(AbstractStage):
         moved = state.memory.updates + (grad - state.search.grad[0])
         direction, memory = quasi_newton.update(grad, state.memory._replace(updates=moved), flat)
         updates, search = line_search.update(
-            (-direction, jnp.zeros_like(terms)), state.search, point, value=value, grad=(grad, terms), value_fn=value_fn
+            (-direction, jnp.zeros_like(terms)),
+            state.search,
+            point,
+            value=value,
+            grad=(grad, terms),
+            value_fn=value_fn,
         )
 
         # The search returns its last trial where nothing lower was found. Ten roundings are let through: near a
@@ -136,7 +146,7 @@ def lbfgs(
     >>> bool(jnp.allclose(result.model, 1.0, atol=1e-6))
     True
     """
-    return LBFGS("lbfgs", steps, memory, as_float(gtol), line_search, resample, float64)
+    return LBFGS("lbfgs", steps, memory, float(gtol), line_search, resample, float64)
 
 
 def _slots(problem: Problem, flat: Float[Array, " n"]) -> Float[Array, " n_terms"]:

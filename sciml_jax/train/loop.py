@@ -36,7 +36,7 @@ class Setup(eqx.Module):
     terms: tuple[str, ...]
     double: bool
 
-    def problem(self, draw: Int[Array, ""], cursor: PyTree) -> Problem:
+    def problem(self, draw: Int[Array, ""] | np.int32, cursor: PyTree) -> Problem:
         """The problem of one draw: its batch and its key."""
         batch_key, objective_key = jax.random.split(self.key)
         batch = self.source.draw(batch_key, cursor)

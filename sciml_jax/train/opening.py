@@ -53,7 +53,7 @@ def open_stage(
         return OpenStage(stage, setup, wide)
 
     narrow = any(name not in ("float64", "complex128") for name in parts.dtypes)
-    if not stage.float64 or (not narrow and jax.config.jax_enable_x64):
+    if not stage.float64 or (not narrow and jax.config.read("jax_enable_x64")):
         return opened(False)
     wide = opened(True)
     return wide if _can_widen(wide, params, parts) else opened(False)

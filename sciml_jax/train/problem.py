@@ -124,7 +124,7 @@ def evaluate(objective: Callable, model: PyTree, batch: PyTree, key: PRNGKeyArra
                 f"fn, weight), ...}} or the pair (loss, {{name: term, ...}}). Got {_describe(out)}"
             )
         terms = {name: out[name].loss(model, name) for name in sorted(out)}
-        return sum(terms.values()), terms
+        return sum(terms.values(), jnp.zeros(())), terms
     if isinstance(out, tuple):
         if len(out) != 2 or not isinstance(out[1], dict):
             raise TypeError(

@@ -121,6 +121,7 @@ class Run:
 
     def _resume(self, identity: dict[str, Any], snapshot: Snapshot) -> None:
         folder = self.plan.folder
+        assert folder is not None
         compare(identity, self.plan.identity, snapshot.stage, snapshot.stage_step, folder)
         opened = self.plan.open_stage(snapshot.stage)
         with opened.context():
@@ -211,7 +212,9 @@ class Run:
         )
 
     def _validation_loss(self, params: Params) -> float:
-        p, target = self.plan, self.plan.validation.target
+        p = self.plan
+        assert p.validation is not None
+        target = p.validation.target
         if callable(target):
             return check_loss(target(join(params, p.parts)))
         bare = eqx.tree_at(lambda s: s.steps, p.stages[0], 0)
@@ -245,7 +248,7 @@ class Run:
 
     def save(self) -> None:
         """Write a checkpoint, where one is asked for."""
-        if self.plan.folder is None:
+        if self.plan.folder is None or self.plan.checkpoint is None:
             return
         at, best = self.at, self.best
         numbers = {"loss": repr(best.loss), "step": best.step, "since": best.since}

@@ -60,7 +60,7 @@ def to_config(model: PyTree) -> tuple[dict[str, Any], Arrays]:
         arrays[name], how = pack_array(x)
         names[id(x)] = name
         leaves.append({"path": jax.tree_util.keystr(path), "array": name, **how})
-    document = {"leaves": leaves}
+    document: dict[str, Any] = {"leaves": leaves}
     try:
         document["config"] = _encode(model, arrays, names, "model")
     except Unnamed as error:
@@ -156,7 +156,7 @@ def _decode_class(x: dict[str, Any], arrays: Arrays) -> Any:
     if unknown := sorted(set(x["fields"]) - set(known)):
         raise ValueError(f"{x['class']} has no fields {unknown}: the model was saved by another version of its class")
     # without __init__, which draws new weights; as unflattening a pytree does
-    new = object.__new__(cls)
+    new: Any = object.__new__(cls)  # type: ignore[arg-type]
     for name, f in known.items():
         if name in x["fields"]:
             object.__setattr__(new, name, _decode(x["fields"][name], arrays))

@@ -37,14 +37,25 @@ class AbstractStage(eqx.Module):
     Floats and arrays among the fields are traced: a new value doesn't recompile.
     """
 
-    name: eqx.AbstractVar[str]
-    """Shown on the bar and in the history."""
-    steps: eqx.AbstractVar[int]
-    """The number of steps."""
-    resample: eqx.AbstractVar[int | None]
-    """A new batch, and a new key for the objective, every so many steps; `None` keeps the first one."""
-    float64: eqx.AbstractVar[bool]
-    """Whether the stage runs in float64 and casts back."""
+    @property
+    @abc.abstractmethod
+    def name(self) -> str:
+        """Shown on the bar and in the history."""
+
+    @property
+    @abc.abstractmethod
+    def steps(self) -> int:
+        """The number of steps."""
+
+    @property
+    @abc.abstractmethod
+    def resample(self) -> int | None:
+        """A new batch, and a new key for the objective, every so many steps; `None` keeps the first one."""
+
+    @property
+    @abc.abstractmethod
+    def float64(self) -> bool:
+        """Whether the stage runs in float64 and casts back."""
 
     @abc.abstractmethod
     def init(self, problem: Problem, params: Params) -> PyTree:
@@ -62,8 +73,9 @@ class OptaxStage(AbstractStage):
     are traced.
     """
 
-    name: str
-    steps: int
+    # fields without a default: `eqx.field()` keeps the abstract properties from becoming one
+    name: str = eqx.field()
+    steps: int = eqx.field()
     build: Callable[..., optax.GradientTransformation]
     options: dict[str, Any]
     clip: float | None = None

@@ -53,14 +53,18 @@ def write(folder: Path, documents: dict[str, tuple[dict[str, Any], dict[str, np.
     numbers = [number for number, _ in snapshots(folder)]
     target = folder / f"{max(numbers, default=0) + 1:0{_DIGITS}d}"
     temporary = folder / f"{_PREFIX}{uuid.uuid4().hex}"
-    temporary.mkdir()
-    for name, (document, arrays) in documents.items():
-        _write_file(temporary / f"{name}.json", json.dumps(document, indent=1).encode())
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)
-        _write_file(temporary / f"{name}.npz", buffer.getbuffer())
-    _sync(temporary)
-    os.rename(temporary, target)
+    try:
+        temporary.mkdir()
+        for name, (document, arrays) in documents.items():
+            _write_file(temporary / f"{name}.json", json.dumps(document, indent=1).encode())
+            buffer = io.BytesIO()
+            np.savez(buffer, allow_pickle=False, **arrays)  # type: ignore[arg-type]
+            _write_file(temporary / f"{name}.npz", buffer.getbuffer())
+        _sync(temporary)
+        os.rename(temporary, target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
     _sync(folder)
     for _, old in snapshots(folder)[keep:]:
         doomed = folder / f"{_PREFIX}{uuid.uuid4().hex}"
