@@ -27,7 +27,6 @@ class LBFGSState(NamedTuple):
 class LBFGS(AbstractStage):
     """L-BFGS steps; made by `lbfgs`."""
 
-    # fields without a default: `eqx.field()` keeps the abstract properties from becoming one
     name: str = eqx.field()
     steps: int = eqx.field()
     memory: int = eqx.field()

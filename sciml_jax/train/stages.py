@@ -3,7 +3,7 @@
 import abc
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import optax
@@ -37,24 +37,25 @@ class AbstractStage(eqx.Module):
     Floats and arrays among the fields are traced: a new value doesn't recompile.
     """
 
-    @property
-    @abc.abstractmethod
-    def name(self) -> str:
+    if TYPE_CHECKING:  # to a type checker an abstract variable is a field with a default
+
+        @property
+        def name(self) -> str: ...
+        @property
+        def steps(self) -> int: ...
+        @property
+        def resample(self) -> int | None: ...
+        @property
+        def float64(self) -> bool: ...
+
+    else:
+        name: eqx.AbstractVar[str]
         """Shown on the bar and in the history."""
-
-    @property
-    @abc.abstractmethod
-    def steps(self) -> int:
+        steps: eqx.AbstractVar[int]
         """The number of steps."""
-
-    @property
-    @abc.abstractmethod
-    def resample(self) -> int | None:
+        resample: eqx.AbstractVar[int | None]
         """A new batch, and a new key for the objective, every so many steps; `None` keeps the first one."""
-
-    @property
-    @abc.abstractmethod
-    def float64(self) -> bool:
+        float64: eqx.AbstractVar[bool]
         """Whether the stage runs in float64 and casts back."""
 
     @abc.abstractmethod
@@ -73,7 +74,6 @@ class OptaxStage(AbstractStage):
     are traced.
     """
 
-    # fields without a default: `eqx.field()` keeps the abstract properties from becoming one
     name: str = eqx.field()
     steps: int = eqx.field()
     build: Callable[..., optax.GradientTransformation]
