@@ -18,7 +18,7 @@ class StructuredField(eqx.Module):
 
     def check(self, y0: State) -> None:
         """Raises `TypeError` unless y0 is a pair (q, p)."""
-        if not (isinstance(y0, tuple | list) and len(y0) == 2):
+        if type(y0) is not tuple or len(y0) != 2:
             kind = type(self).__name__
             got = f"a {type(y0).__name__} of {len(y0)}" if isinstance(y0, tuple | list) else f"a {type(y0).__name__}"
             raise TypeError(f"sj.{kind} needs y0 = (q, p), a tuple of two states; got {got}")

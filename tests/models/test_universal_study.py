@@ -37,7 +37,7 @@ def forecasts(field, seed):
     z0 = np.log([30.0, 5.0]) + 0.2 * random.normal(size=2)
     truth = np.asarray(solve_ode(field, (0.0, 20.0), jnp.asarray(z0), jnp.asarray(p), save=T).y)
     y = np.exp(truth + NOISE * random.normal(size=truth.shape))
-    seen = T < len(T) - HELD_OUT
+    seen = np.arange(len(T)) < len(T) - HELD_OUT
     rolling = np.pad(rolling_windows(int(seen.sum()), 4), ((0, 0), (0, HELD_OUT)))
     windows = np.concatenate([seen[None].astype(float), rolling])
     options = {"windows": windows, "key": jax.random.key(seed), "progress": False}
@@ -52,8 +52,8 @@ def forecasts(field, seed):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "gain"),
-    # at most 15% worse on average where there is nothing to gain; at least 20% better where there is something
-    [(lotka_volterra, 1.15), (interfering, 0.8), (saturating, 1.15)],
+    # at most 10% worse on average where there is nothing to gain, better where there is something
+    [(lotka_volterra, 1.1), (interfering, 0.5), (saturating, 0.95)],
 )
 def test_the_universal_model_gains_where_it_can_and_does_no_harm(field, gain):
     mechanistic, universal = np.mean([forecasts(field, seed) for seed in range(SERIES)], axis=0)

@@ -88,6 +88,6 @@ class Composition(Symplectic):
             start += weight
             force = kick(problem, t + start * dt, q, p)
             p = trees.axpy(0.5 * weight * dt, force, p)
-        y1 = type(y)((q, p))
+        y1 = (q, p)
         counts = {"field_evaluations": len(self.weights)}
         return Step(y1, None, MethodState(force), state, Ends(y, y1), True, counts, self.order)

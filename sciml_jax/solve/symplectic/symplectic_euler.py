@@ -32,5 +32,5 @@ class SymplecticEuler(Symplectic):
         q, p = y
         p = trees.axpy(dt, kick(problem, t, q, p), p)
         q = trees.axpy(dt, drift(problem, t + dt, p, q), q)
-        y1 = type(y)((q, p))
+        y1 = (q, p)
         return Step(y1, None, state, state, Ends(y, y1), True, {"field_evaluations": 1}, 1)
