@@ -31,7 +31,7 @@ def test_reads_as_the_array():
 @pytest.mark.parametrize(
     "operation", [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow, operator.matmul]
 )
-@pytest.mark.parametrize("other", [jnp.array([3.0, 5.0]), np.array([3.0, 5.0], np.float32), Frozen([3.0, 5.0])])
+@pytest.mark.parametrize("other", [jnp.array([2.0, 4.0]), np.array([2.0, 4.0], np.float32), Frozen([2.0, 4.0])])
 def test_stands_in_arithmetic(operation, other):
     frozen = Frozen([1.0, 2.0])
     expected = operation(np.array([1.0, 2.0], np.float32), np.asarray(other))

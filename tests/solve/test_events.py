@@ -43,8 +43,8 @@ def drop(r, t1, **options):
 
 
 def test_a_ball_bounces_at_the_exact_times():
-    times, speeds = bounces(5.0, 0.8, 4.9)
-    sol = drop(0.8, 4.9, save={"end": None, "ts": np.append(times, 4.9), "steps": sj.Steps(64)})
+    times, speeds = bounces(5.0, 0.8, 4.95)
+    sol = drop(0.8, 4.95, save={"end": None, "ts": np.append(times, 4.95), "steps": sj.Steps(64)})
     n = int(sol.event.n)
     assert n == len(times) == 4
     # the interpolant is exact for parabolas: rounding, which every bounce passes on
@@ -52,7 +52,7 @@ def test_a_ball_bounces_at_the_exact_times():
     np.testing.assert_array_equal(sol.event.which[:n], 0)
     np.testing.assert_allclose(sol.event.y[:n], np.stack([0 * times, -speeds / 0.8], -1), atol=1e-12)
     # at the impact a saved state is the one after it (to rounding of the time, before or after)
-    end, s = sol.y["end"], 4.9 - times[-1]
+    end, s = sol.y["end"], 4.95 - times[-1]
     np.testing.assert_allclose(end, [speeds[-1] * s - G / 2 * s**2, speeds[-1] - G * s], atol=1e-11)
     assert np.all(sol.y["ts"][:, 0] > -1e-12)
     assert np.all(np.isin(np.asarray(sol.event.t[:n]), np.asarray(sol.t["steps"])))
@@ -168,7 +168,7 @@ def test_an_effect_and_an_end():
 def test_an_event_at_the_end_of_the_span(t1):
     sol = sj.solve_ode(decay, (0.0, t1), 1.0, events=sj.Event(lambda t, y, args: t - 0.5))
     assert sol.result == sj.RESULT.event_occurred
-    assert float(sol.t) == 0.5 and int(sol.event.n) == 1
+    assert float(sol.t) == pytest.approx(0.5, rel=1e-15) and int(sol.event.n) == 1
 
 
 def test_a_condition_that_starts_at_zero():
@@ -207,8 +207,8 @@ def test_a_flight_inside_one_step_is_not_stepped_over():
 
 def test_backwards_in_time():
     """A ball thrown back in time bounces at the mirrored times."""
-    sol = sj.solve_ode(fall, (0.0, -4.9), DROP, (0.8,), events=sj.Event(height, rebound, direction=-1))
-    times, _ = bounces(5.0, 0.8, 4.9)
+    sol = sj.solve_ode(fall, (0.0, -4.95), DROP, (0.8,), events=sj.Event(height, rebound, direction=-1))
+    times, _ = bounces(5.0, 0.8, 4.95)
     np.testing.assert_allclose(sol.event.t[: int(sol.event.n)], -times, rtol=1e-13)
 
 
@@ -266,11 +266,15 @@ def test_float32_events():
 P = np.array([0.8, 5.0, 10.0])
 
 
-def thrown(p, gradient, **options):
+# exact for parabolas, and so is its cubic interpolant; few stages compile quickly
+HEUN = {"method": sj.Heun()}
+
+
+def thrown(p, gradient):
     ball = sj.Event(height, lambda t, y, args: jnp.stack([y[0], -args[0] * y[1]]), direction=-1)
     field = lambda t, y, args: jnp.stack([y[1], -args[1] + 0 * y[1]])  # noqa: E731
     y0 = jnp.stack([p[1], 0 * p[1]])
-    return sj.solve_ode(field, (0.0, 4.0), y0, (p[0], p[2]), events=[ball], gradient=gradient, max_events=8, **options)
+    return sj.solve_ode(field, (0.0, 4.0), y0, (p[0], p[2]), events=[ball], gradient=gradient, max_events=8, **HEUN)
 
 
 def flown(p):
@@ -302,6 +306,7 @@ def test_gradients_know_when_events_happen():
     np.testing.assert_allclose(jax.jacrev(lambda p: seen(p, sj.Recorded()))(P), exact, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_second_derivatives_know_when_events_happen():
     weights = jnp.array([0.3, 0.1, -0.2, 0.4, 0.1])
 
