@@ -2,8 +2,8 @@
 
     python notebooks/run.py                      # executes all of them and writes their outputs back
     python notebooks/run.py first_solve          # only this one
-    python notebooks/run.py --check              # changes nothing; fails where a cell does, or a notebook is not as it
-                                                 # should be: outputs there, small, and without traces of a machine
+    python notebooks/run.py --check              # changes nothing; fails where a cell does, or where a notebook lies
+                                                 # there without outputs, too large, or with paths in it
 
 Needs `pip install -e ".[notebooks]"`.
 """
@@ -64,13 +64,10 @@ def execute(path: Path) -> list[str]:
 
 
 def check(path: Path) -> list[str]:
-    """Executes a copy; what is wrong with the copy's run or with the notebook as it lies there, in lines."""
+    """Executes a copy; the failure of its run, or what is wrong with the notebook as it lies there, in lines."""
     with tempfile.TemporaryDirectory() as folder:
-        notebook, failure = _run(path, folder)
-        copy = Path(folder) / path.name
-        copy.write_text(_text(notebook), encoding="utf-8")
-        fresh = [failure] if failure else [f"(as executed now) {fault}" for fault in faults_of(copy)]
-    return faults_of(path) + fresh
+        failure = _run(path, folder)[1]
+    return faults_of(path) + ([failure] if failure else [])
 
 
 def _run(path: Path, folder: str) -> tuple[nbformat.NotebookNode, str]:

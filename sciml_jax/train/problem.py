@@ -157,7 +157,7 @@ def check_objective(objective: Any) -> None:
 def _scalar(what: str, x: Any) -> Float[Array, ""]:
     try:
         x = jnp.asarray(x)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise TypeError(f"{what} that the objective returned must be a real number; got {_describe(x)}") from error
     if x.shape != ():
         raise ValueError(

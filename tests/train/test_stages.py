@@ -80,10 +80,14 @@ def test_agrees_with_a_plain_loop_of_optax(row):
     def value_fn(p):
         return quadratic(p, None, None)
 
-    for _ in range(30):
+    @jax.jit
+    def step(params, state):
         loss, grad = jax.value_and_grad(value_fn)(params)
         updates, state = transform.update(grad, state, params, value=loss, grad=grad, value_fn=value_fn)
-        params = optax.apply_updates(params, updates)
+        return optax.apply_updates(params, updates), state, loss
+
+    for _ in range(30):
+        params, state, loss = step(params, state)
         losses.append(float(loss))
     losses = np.array(losses[: result.step])
     # rounding differs between one compiled loop and single operations; at the minimum of L-BFGS only the square counts
@@ -200,7 +204,11 @@ def test_a_line_search_steps_back_from_what_is_not_finite(row):
         (lambda: train.adam(10, "fast"), TypeError, "lr must be a number or an optax schedule step -> lr; got str"),
         (lambda: train.adam(10, clip=0), ValueError, "clip bounds the norm of the gradient and must be positive"),
         (lambda: train.adam(10, resample=0), ValueError, "resample must be None or at least 1; got 0"),
-        (lambda: train.optax_stage(optax.adam, 10), TypeError, r"must be an optax.GradientTransformation.*got function"),
+        (
+            lambda: train.optax_stage(optax.adam, 10),
+            TypeError,
+            r"must be an optax.GradientTransformation.*got function",
+        ),
         (lambda: train.lbfgs(-1), ValueError, "lbfgs: steps must be"),
         (lambda: train.lbfgs(5, memory=0), ValueError, "memory and line_search must be at least 1; got memory=0"),
         (lambda: train.lbfgs(5, gtol=-1.0), ValueError, "gtol .* must not be negative; got -1"),
@@ -248,9 +256,7 @@ def test_a_stage_of_ones_own_from_public_names():
         }
 
     model = {"a": jnp.array(1.0), "k": jnp.array(1.0)}
-    result = train.fit(
-        model, objective, stages=[GaussNewton("gauss-newton", 50, 0.0)], key=KEY, progress=False
-    )
+    result = train.fit(model, objective, stages=[GaussNewton("gauss-newton", 50, 0.0)], key=KEY, progress=False)
     # quadratic convergence: far fewer than 50 steps, to rounding
     assert result.step < 12
     assert float(result.model["k"]) == pytest.approx(1.5, rel=1e-10)
