@@ -126,9 +126,10 @@ def _encode(x: Any, arrays: Arrays, names: dict[int, str], path: str) -> Any:
             return {"!": "namedtuple", "class": _name(type(x), path), "items": items}
         return items if type(x) is list else {"!": "tuple", "items": items}
     if dataclasses.is_dataclass(x) and not isinstance(x, type):
+        name = _name(type(x), path)
         present = [f.name for f in dataclasses.fields(x) if hasattr(x, f.name)]
         fields = {f: _encode(getattr(x, f), arrays, names, f"{path}.{f}") for f in present}
-        return {"!": "class", "class": _name(type(x), path), "fields": fields}
+        return {"!": "class", "class": name, "fields": fields}
     return {"!": "function", "name": _name(x, path)}
 
 

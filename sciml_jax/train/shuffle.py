@@ -27,7 +27,7 @@ def permute(keys: UInt32[Array, "8 *#n"], index: UInt32[Array, "*n"], size: int)
     """
     # three bits a half at least: on fewer, Feistel networks reach only some of the permutations
     half = max(3, -(-(size - 1).bit_length() // 2))
-    mask = jnp.uint32((1 << half) - 1)
+    mask, limit = jnp.uint32((1 << half) - 1), jnp.uint32(size)
 
     def encipher(x):
         left, right = x >> half, x & mask
@@ -36,9 +36,9 @@ def permute(keys: UInt32[Array, "8 *#n"], index: UInt32[Array, "*n"], size: int)
         return (left << half) | right
 
     def walk(x):
-        return jnp.where(x >= size, encipher(x), x)
+        return jnp.where(x >= limit, encipher(x), x)
 
-    return jax.lax.while_loop(lambda x: jnp.any(x >= size), walk, encipher(index))
+    return jax.lax.while_loop(lambda x: jnp.any(x >= limit), walk, encipher(index))
 
 
 def _mix(h: UInt32[Array, "*n"]) -> UInt32[Array, "*n"]:

@@ -36,9 +36,11 @@ def test_trajectory_is_the_mean_over_what_is_observed():
     expected = np.mean((decay(1.0, T)[seen] - y[seen]) ** 2)
     objective = train.trajectory(decay)
     assert loss(objective, 1.0, (T, masked, mask)) == pytest.approx(float(expected), rel=1e-12)
-    assert loss(objective, 1.0, (T, y, None, 3.0)) == pytest.approx(np.mean((decay(1.0, T, 3.0) - y) ** 2), rel=1e-12)
+    assert loss(objective, 1.0, (T, y, None, 3.0)) == pytest.approx(
+        float(np.mean((decay(1.0, T, 3.0) - y) ** 2)), rel=1e-12
+    )
     assert loss(train.trajectory(decay, scale=2.0), 1.0, (T, y)) == pytest.approx(
-        np.mean((decay(1.0, T) - y) ** 2) / 4, rel=1e-12
+        float(np.mean((decay(1.0, T) - y) ** 2)) / 4, rel=1e-12
     )
 
 
@@ -239,7 +241,7 @@ def test_collocation_finds_the_parameters_of_a_field():
     objective = train.collocation(field)
     result = fit(jnp.array(1.0), objective, data=(T, y, dy))
     assert float(result.model) == pytest.approx(9.0, rel=1e-8)
-    assert loss(objective, 8.0, (T, y, dy)) == pytest.approx(np.mean(y[:, 0] ** 2), rel=1e-12)
-    assert loss(train.collocation(field, scale=2.0), 8.0, (T, y, dy)) == pytest.approx(np.mean(y[:, 0] ** 2) / 4)
+    assert loss(objective, 8.0, (T, y, dy)) == pytest.approx(float(np.mean(y[:, 0] ** 2)), rel=1e-12)
+    assert loss(train.collocation(field, scale=2.0), 8.0, (T, y, dy)) == pytest.approx(float(np.mean(y[:, 0] ** 2)) / 4)
     with pytest.raises(TypeError, match=r"the batch of collocation is \(t, y, dy\)"):
         fit(jnp.array(1.0), objective, data=(T, y))
