@@ -27,8 +27,9 @@ class Event(eqx.Module):
 
     The time is found to rounding on the method's interpolant, so that its accuracy is the interpolant's; conditions
     are looked at four times a step. A condition that is zero at the start counts from the sign of its derivative
-    along the flow. Gradients include the shift of the event time. Cost: four evaluations of the interpolant and of
-    the condition a step, about sixty more at an event.
+    along the flow. One that another event's `affect` takes through zero makes its event happen at that same time.
+    Gradients include the shift of the event time. Cost: four evaluations of the interpolant and of the condition a
+    step, about sixty more at an event.
 
     >>> import sciml_jax as sj
     >>> fall = lambda t, y, args: {"height": y["speed"], "speed": -9.81 + 0 * y["speed"]}
@@ -79,6 +80,8 @@ class Search(NamedTuple):
 
 Events = tuple[Event, ...]
 
+_DUE = 2  # a sign of this size: a jump has just taken the condition through zero, and its event happens at once
+
 
 def conditions(events: Events, problem: Problem, t: Time, y: State) -> Float[Array, " events"]:
     """The values of all conditions at (t, y)."""
@@ -108,25 +111,34 @@ def new_log(capacity: int, t: Time, y: State) -> tuple[Int[Array, ""], Rows]:
 
 
 def look(events: Events, problem: Problem, method: Method, dense, t: Time, t_right: Time, signs) -> Search:
-    """Samples the conditions inside a step for their first sign change; `signs` are those at `t` (0: not yet known).
+    """Samples the conditions inside a step for their first sign change; `signs` are those at `t` (0: not yet known,
+    ±2: changed by the jump at `t`).
 
     `dense` is prepared. Cost: one evaluation of interpolant and conditions a sample, all samples at once.
     """
     states = method.samples(dense, t, t_right, _SAMPLES)
     values = [conditions(events, problem, s, y) for s, y in zip(_nodes(t, t_right), states, strict=True)]
-    wanted = np.array([event.direction for event in events], np.int32)
     none = len(_SAMPLES)
-    before, interval, signs_there = signs, jnp.full((len(events),), none, jnp.int32), signs
+    before, interval, signs_there = jnp.sign(signs), jnp.where(_due(signs), 0, none), signs
     for j in range(none):
         now = jnp.where(jnp.isnan(values[j]), before, _sign(values[j]))  # outside its domain a condition has no sign
-        changed = (before != 0) & (now != before) & ((wanted == 0) | (wanted == -before)) & (interval == none)
-        interval = jnp.where(changed, j, interval)
+        interval = jnp.where(_counts(events, before, now) & (interval == none), j, interval)
         before = jnp.where(now == 0, before, now)
     first = jnp.min(interval)
     for j in range(none):  # the signs before the first interval; without an event, those at the end of the step
         now = jnp.where(jnp.isnan(values[j]), 0, _sign(values[j]))
         signs_there = jnp.where((j < first) & (now != 0), now, signs_there)
     return Search(first, interval == first, signs_there, values)
+
+
+def _due(signs: Int[Array, " events"]) -> Bool[Array, " events"]:
+    return jnp.abs(signs) == _DUE
+
+
+def _counts(events: Events, before, now) -> Bool[Array, " events"]:
+    """Which changes of sign are events."""
+    wanted = np.array([event.direction for event in events], np.int32)
+    return (before != 0) & (now != before) & ((wanted == 0) | (wanted == -before))
 
 
 class Hit(NamedTuple):
@@ -143,7 +155,9 @@ def locate(events: Events, problem: Problem, method: Method, dense, t: Time, t_r
     roots = []
     for k, event in enumerate(events):
         value = partial(_value, event, problem, method, dense, t, t_right)
-        roots.append(bracketed_root(value, left, right, search.signs[k], on & search.found[k]))
+        sign = search.signs[k]
+        root = bracketed_root(value, left, right, sign, on & search.found[k] & ~_due(sign))
+        roots.append(jnp.where(_due(sign), t, root))
     times = jnp.stack(roots)
     index = jnp.argmin(jnp.where(search.found, direction_of(t_right - t) * times, jnp.inf)).astype(jnp.int32)
     return Hit(index, times[index])
@@ -185,7 +199,7 @@ def jump(
             g, slope = jax.jvp(condition, (s,), (jnp.ones_like(s),))
             flat = slope == 0  # a touch: the time has no derivative
             s = s - jnp.where(flat, 0.0, (g - residual) / jnp.where(flat, 1.0, slope))
-        return s
+        return jnp.where(t_event == t, t, s)  # an event that a jump at t brought about moves with that jump
 
     def happen(event: Event):
         def apply():
@@ -206,14 +220,17 @@ def signs_after(
     """The signs to search on with after an event.
 
     A value that is zero to rounding takes the sign of its derivative where that event has just happened (the next
-    one is strictly later), and the sign it had where it has not (simultaneous events follow one another).
+    one is strictly later), and the sign it had where it has not (simultaneous events follow one another). An event
+    whose condition the jump took through zero is due at once.
     """
     values = conditions(events, problem, t, y)
     rate = slopes(events, problem, t, y)
     happened = jnp.arange(len(events)) == index
     size = jnp.max(jnp.abs(jnp.stack(search.values)), axis=0)
     zero = jnp.abs(values) <= 100 * jnp.finfo(t.dtype).eps * size
-    return jnp.where(zero, jnp.where(happened, _sign(rate), search.signs), _sign(values))
+    before, now = jnp.sign(search.signs), _sign(values)
+    crossed = ~happened & (now != 0) & _counts(events, before, now)
+    return jnp.where(zero, jnp.where(happened, _sign(rate), before), jnp.where(crossed, _DUE * before, now))
 
 
 def terminating(events: Events, index: Int[Array, ""]) -> Bool[Array, ""]:

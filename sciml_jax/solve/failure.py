@@ -1,5 +1,6 @@
 """How a solve that failed says so: once, after the loop, with the reason, the place and the cure."""
 
+import math
 from typing import Any
 
 import equinox as eqx
@@ -41,5 +42,7 @@ def _message(solution: Solution, t_span: tuple) -> str:
     reason = RESULT[solution.result]  # type: ignore[type-arg, name-defined, valid-type]
     place = f"at t = {float(state.t):.6g} (of {float(t_span[0]):.6g} to {float(t_span[1]):.6g})"
     work = f"after {int(stats['accepted'])} accepted and {int(stats['rejected'])} rejected steps"
+    left = abs(float(t_span[1]) - float(state.t))
+    dt = math.copysign(min(abs(float(state.dt)), left), float(state.dt))
     stiff = " It looks stiff: an implicit method would take fewer steps." if bool(stats.get("stiff", False)) else ""
-    return f"{reason}{stiff}\nThe solve stopped {place}, {work}; the next step was to be {float(state.dt):.3g}."
+    return f"{reason}{stiff}\nThe solve stopped {place}, {work}; the next step was to be {dt:.3g}."

@@ -138,6 +138,34 @@ def test_simultaneous_events_happen_in_list_order():
         np.testing.assert_allclose(sol.event.t[:2], 0.3337, rtol=1e-15)
 
 
+def test_a_jump_that_takes_another_condition_through_zero():
+    """A ball's energy is constant in flight and changes at impacts only: its event happens at the impact."""
+    spent = sj.Event(lambda t, y, args: G * y[0] + y[1] ** 2 / 2 - 10.0, direction=-1)  # 50, 32, 20.48, 13.1, 8.4
+    times, speeds = bounces(5.0, 0.8, 5.0)
+    save = {"end": None}
+    for events, ball in (([BALL, spent], 0), ([spent, BALL], 1)):
+        sol = sj.solve_ode(fall, (0.0, 9.0), DROP, (0.8,), events=events, save=save)
+        assert sol.result == sj.RESULT.event_occurred
+        assert int(sol.event.n) == 5
+        assert sol.event.which[:5].tolist() == [ball] * 4 + [1 - ball]
+        np.testing.assert_allclose(sol.event.t[:5], np.append(times[:4], times[3]), rtol=1e-13)
+        np.testing.assert_allclose(sol.y["end"], [0.0, speeds[3]], atol=1e-11)
+        assert float(sol.t["end"]) == float(sol.event.t[3])
+    # the direction still decides: nothing gains energy
+    never = sj.Event(spent.condition, direction=1)
+    assert int(sj.solve_ode(fall, (0.0, 5.0), DROP, (0.8,), events=[BALL, never]).event.n) == 4
+
+
+def test_jumps_that_bring_about_each_other():
+    """A dose that fills a tank, whose overflow valve opens at once, and saved values after both."""
+    fill = sj.Event(lambda t, y, args: t - 0.5, lambda t, y, args: y + 2.0)
+    valve = sj.Event(lambda t, y, args: y - 1.5, lambda t, y, args: 0.25 * y, direction=1)
+    sol = sj.solve_ode(lambda t, y, args: 0 * y, (0.0, 1.0), 1.0, events=[fill, valve], save=[0.25, 0.5, 0.75])
+    assert sol.event.t[:2].tolist() == [0.5, 0.5] and sol.event.which[:2].tolist() == [0, 1]
+    assert sol.event.y[:2].tolist() == [1.0, 3.0]
+    assert sol.y.tolist() == [1.0, 0.75, 0.75]
+
+
 def test_the_earliest_of_several_events_comes_first():
     late = sj.Event(lambda t, y, args: t - 0.52, terminate=False)
     early = sj.Event(lambda t, y, args: t - 0.51, terminate=False)
@@ -337,6 +365,27 @@ def test_the_gradient_of_an_ending():
     np.testing.assert_allclose(t, -np.log(0.3) / ks, rtol=1e-9)
     np.testing.assert_allclose(dk, np.log(0.3) / ks**2, rtol=1e-7)
     np.testing.assert_allclose(dc, -1 / (0.3 * ks), rtol=1e-7)
+
+
+@pytest.mark.parametrize("gradient", [sj.Recorded(), sj.Forward()], ids=["Recorded", "Forward"])
+def test_the_gradient_of_an_event_that_a_jump_brings_about(gradient):
+    """A dose at time a lifts y over its limit; the valve lets the share q out at that same time."""
+
+    def end(p):
+        dose = sj.Event(lambda t, y, args: t - args[0], lambda t, y, args: y + args[1])
+        valve = sj.Event(lambda t, y, args: y - 1.5, lambda t, y, args: y - args[2] * y**2, direction=1)
+        sol = sj.solve_ode(decay, (0.0, 1.0), 0.5, p, events=[dose, valve], rtol=1e-11, atol=1e-11, gradient=gradient)
+        return jnp.stack([sol.y, sol.event.t[1], sol.event.y[1]])
+
+    def exact(p):
+        a, d, q = p
+        full = 0.5 * jnp.exp(-a) + d
+        return jnp.stack([(full - q * full**2) * jnp.exp(a - 1), a, full])
+
+    p = jnp.array([0.4, 2.0, 0.2])
+    np.testing.assert_allclose(end(p), exact(p), rtol=1e-8)
+    jacobian = jax.jacfwd if isinstance(gradient, sj.Forward) else jax.jacrev
+    np.testing.assert_allclose(jacobian(end)(p), jax.jacfwd(exact)(p), rtol=1e-8, atol=1e-9)
 
 
 def test_the_gradient_of_dose_times():
