@@ -29,12 +29,14 @@ def report(solution: Solution, t_span: tuple, throw: bool) -> Solution:
     """Raises once where the solve failed: on the host where the result is known, else as a runtime check."""
     if not throw:
         return solution
-    if not known(solution.result):
+    # an eager gradient or jvp wraps what it differentiates; the values inside are known
+    plain = jax.tree.map(lambda x: jax.lax.stop_gradient(x) if eqx.is_array(x) else x, solution)
+    if not known(plain.result):
         text = "A solve failed: rerun it outside jit, or with throw=False and look at sol.result, to see why and when."
         return eqx.error_if(solution, ~solution.success, text)
-    if bool(np.all(solution.success)):
+    if bool(np.all(plain.success)):
         return solution
-    raise SolveError(_message(solution, t_span), solution)
+    raise SolveError(_message(plain, jax.lax.stop_gradient(t_span)), plain)
 
 
 def _message(solution: Solution, t_span: tuple) -> str:

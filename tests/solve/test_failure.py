@@ -73,6 +73,18 @@ def test_under_jit_it_is_a_runtime_error():
         eqx.filter_jit(lambda y: sj.solve_ode(explode, (0.0, 2.0), y).y)(1.0)
 
 
+@pytest.mark.parametrize("transform", [jax.grad, jax.jacfwd], ids=lambda f: f.__name__)
+def test_under_an_eager_gradient_the_reason_is_told(transform):
+    gradient = sj.Forward() if transform is jax.jacfwd else sj.Recorded()
+
+    def end(t1, y):
+        return sj.solve_ode(explode, (0.0, t1), y, gradient=gradient).y
+
+    with pytest.raises(sj.SolveError, match=r"at t = 1 \(of 0 to 2\)") as failure:
+        transform(end, (0, 1))(2.0, 1.0)
+    assert float(failure.value.solution.t) == pytest.approx(1.0, abs=1e-3)
+
+
 def test_lanes_fail_alone():
     sol = jax.vmap(lambda y: sj.solve_ode(explode, (0.0, 2.0), y, throw=False))(jnp.array([0.1, 1.0, 0.25]))
     assert sol.success.tolist() == [True, False, True]
