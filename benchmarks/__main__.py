@@ -7,7 +7,16 @@ import time
 
 from .processes import ROOT
 
-NAMES = ("lorenz", "compile_time", "saving_overhead", "neural_ode", "vmap_saves", "orbits", "work_precision")
+NAMES = (
+    "lorenz",
+    "compile_time",
+    "saving_overhead",
+    "neural_ode",
+    "gradient_memory",
+    "vmap_saves",
+    "orbits",
+    "work_precision",
+)
 
 
 def main() -> int:

@@ -117,7 +117,9 @@ def solve_ode(
         sorted_saves=checks.sorted_saves(saves, t_span),
     )
     checks.check(request, gradient)
-    return report(call_jitted(_solve, request, gradient, names), t_span, throw)
+    with gradient.explained():
+        solution = call_jitted(_solve, request, gradient, names)
+    return report(solution, t_span, throw)
 
 
 def _solve(request: Request, gradient: Gradient, names: tuple[str, ...] | None) -> Solution:

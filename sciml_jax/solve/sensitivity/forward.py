@@ -10,8 +10,7 @@ class Forward(Gradient):
     """Forward-mode derivatives: `jax.jvp`, `jax.jacfwd`, and nothing to store.
 
     The tangent of the computed solution on its own grid: step sizes, errors and the choice of steps are constants.
-    Use it for few parameters. Reverse mode is refused by JAX (`Reverse-mode differentiation does not work for
-    lax.while_loop`): use `Recorded()` for that.
+    Use it for few parameters. Reverse mode and `jax.linearize` are refused: use `Recorded()` for those.
 
     Cost: about (1 + number of tangents) solves in time and memory.
 
@@ -20,6 +19,10 @@ class Forward(Gradient):
     >>> abs(float(jax.jacfwd(end)(1.0)) + 0.36787944) < 1e-5
     True
     """
+
+    @property
+    def forward_mode(self) -> bool:
+        return True
 
     def solve(self, job: Job) -> Outcome:
         return fixed.march(job, checkpoint=False) if fixed.applies(job) else drive(job)[0]

@@ -26,7 +26,7 @@ class Recorded(Gradient):
       As long as the solve has fewer steps, nothing is replayed.
 
     Works under `vmap`, `jit`, `scan`; `jax.jacfwd(jax.grad(...))` gives second derivatives. Forward mode
-    (`jax.jvp`) through it is refused by JAX: use `Forward()`.
+    (`jax.jvp`) through it is refused: use `Forward()`.
 
     Cost: a gradient takes about 4 solves in time while the snapshots hold every step, 5 beyond.
     Memory: 8 bytes a step, and about $3\sqrt{\mathrm{max\_steps}}$ states.
