@@ -14,20 +14,30 @@ def work_precision_picture(results: Results, path: Path, quantity: str, target: 
 
     cases = list(dict.fromkeys(row["case"] for row in results.rows))
     names = list(dict.fromkeys(row["contender"] for row in results.rows))
-    colours = plt.get_cmap("tab20")
+    own = [name for name in names if name.startswith("ours")]
+    looks = {name: _own_look(plt, i, len(own)) for i, name in enumerate(own)}
+    looks |= {name: _peer_look(i) for i, name in enumerate(n for n in names if n not in own)}
     figure, panels = plt.subplots(1, len(cases), figsize=(6.5 * len(cases), 5), squeeze=False, layout="constrained")
     for panel, case in zip(panels[0], cases, strict=True):
-        for i, name in enumerate(names):
+        for name in names:
             errors, seconds = results.curve(case, name)
             if len(errors):
-                style = "o-" if name.startswith("ours") else "s--"
                 label = name.removeprefix("ours_").replace("_", " ")
-                panel.loglog(errors, 1e3 * seconds, style, color=colours(i % 20), markersize=3.5, label=label)
+                panel.loglog(errors, 1e3 * seconds, label=label, markersize=4, linewidth=1.2, **looks[name])
         if target is not None:
             panel.axvline(target, color="0.6", linewidth=0.8)
         panel.invert_xaxis()
-        panel.set(title=case.replace("_", " "), xlabel=quantity, ylabel="time of one solve in ms")
+        panel.set(title=case.replace("_", " ").capitalize(), xlabel=quantity, ylabel="time of one solve in ms")
         panel.grid(True, which="major", alpha=0.3)
     panels[0][-1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.savefig(path, dpi=150)
     plt.close(figure)
+
+
+def _own_look(plt, i: int, n: int) -> dict:
+    """Colours along a scale, markers in turn: neighbours differ in both."""
+    return {"color": plt.get_cmap("turbo")(0.05 + 0.9 * i / max(n - 1, 1)), "marker": "osD^vP*X"[i % 8]}
+
+
+def _peer_look(i: int) -> dict:
+    return {"color": ("black", "0.45", "0.65")[i % 3], "marker": "x+1"[i % 3], "linestyle": "--"}

@@ -74,8 +74,8 @@ BENCHMARK = Benchmark(
     name="work_precision",
     title="time against error for every explicit method",
     contenders=[
-        *(Contender(f"ours_{name.lower()}", ours(name)) for name in METHODS),
-        *(Contender(f"diffrax_{name.lower()}", diffrax(name), ("diffrax",)) for name in ("Tsit5", "Dopri8")),
+        *(Contender(f"ours_{name}", ours(name)) for name in METHODS),
+        *(Contender(f"diffrax_{name}", diffrax(name), ("diffrax",)) for name in ("Tsit5", "Dopri8")),
     ],
     cases=[Case(name, {"problem": name}, TOLERANCES) for name in ("lotka_volterra", "pleiades")],
     smoke_cases=[
@@ -83,13 +83,13 @@ BENCHMARK = Benchmark(
             "lotka_volterra",
             {"problem": "lotka_volterra"},
             (1e-3, 1e-4),
-            ("ours_euler", "ours_tsit5", "ours_vern9", "diffrax_tsit5"),
+            ("ours_Euler", "ours_Tsit5", "ours_Vern9", "diffrax_Tsit5"),
         )
     ],
     judge=lambda results: [],
     reference=lambda case: {"y": PROBLEMS[case.parameters["problem"]].reference},
     picture=picture,
-    base="ours_tsit5",
+    base="ours_Tsit5",
     rounds=3,
     budget_seconds=1.0,
     notes=[
