@@ -1,6 +1,7 @@
 """Arithmetic on pytrees of arrays: the few operations that every solver needs."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -98,7 +99,14 @@ def broadcast_prefix(prefix: PyTree, tree: PyTree, name: str) -> PyTree:
     try:
         return jax.tree.map(lambda p, sub: jax.tree.map(lambda _: p, sub), prefix, tree)
     except ValueError as error:
+        cure = ": make it an array, jnp.array([...])" if isinstance(prefix, list | tuple) else ""
         raise ValueError(
-            f"{name} must be a number, an array that broadcasts to y0, or a pytree with the structure of y0 "
-            f"({jax.tree.structure(tree)}); got {jax.tree.structure(prefix)}"
+            f"{name} must be a number, an array that broadcasts to y0, or a pytree with the structure of y0, "
+            f"{describe(tree)}; got {describe(prefix)}{cure}"
         ) from error
+
+
+def describe(tree: PyTree) -> str:
+    """A pytree's structure in words, with a star for every array."""
+    structure: Any = jax.tree.structure(tree)
+    return "one array" if structure == jax.tree.structure(0) else str(structure).removeprefix("PyTreeDef(")[:-1]

@@ -1,117 +1,23 @@
-"""What can be seen to be wrong with the arguments of a solve before it starts."""
+"""What can be seen to be wrong with a solve as a whole before it starts."""
 
-import operator
 import warnings
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from ..core import trees
-from .events import Event
+from .arguments import callable_with, count, instance
 from .failure import known
 from .method import Method
 from .saving import Dense, Save, Steps, Times
 from .sensitivity import Gradient
-from .step_size import Controller
+from .step_size import Controller, EqualSteps, GivenSteps
+from .structured import StructuredField
 
 if TYPE_CHECKING:
     from .prepare import Request
-
-
-Kind = TypeVar("Kind")
-
-
-def number(name: str, x: Any) -> Any:
-    """One real number: an int becomes a float (a new value must not recompile), an array scalar stays."""
-    if isinstance(x, int | float) and not isinstance(x, bool):
-        return float(x)
-    dtype = getattr(x, "dtype", None)
-    if dtype is None or np.ndim(x) != 0 or jnp.issubdtype(dtype, jnp.complexfloating):
-        what = f"an array of shape {np.shape(x)}: use vmap for batches" if np.ndim(x) else repr(x)
-        raise (ValueError if np.ndim(x) else TypeError)(f"{name} must be one real number; got {what}")
-    return x
-
-
-def nonzero(name: str, x: Any) -> Any:
-    """A number that is neither zero nor infinite nor NaN, or `None`."""
-    if x is None:
-        return None
-    x = number(name, x)
-    if known(x) and not (np.isfinite(float(x)) and float(x) != 0):
-        raise ValueError(f"{name} must be finite and not zero; got {float(x)}")
-    return x
-
-
-def positive(name: str, x: Any) -> Any:
-    """A positive number, or `None`."""
-    x = nonzero(name, x)
-    if x is not None and known(x) and float(x) < 0:
-        raise ValueError(f"{name} is the size of a step and must be positive; got {float(x)}")
-    return x
-
-
-def count(name: str, x: Any) -> int:
-    """A positive whole number; it is static."""
-    try:
-        n = operator.index(x)
-    except TypeError:
-        n = 0
-    if n < 1 or isinstance(x, bool):
-        raise ValueError(f"{name} must be a positive int (it is static); got {x!r}")
-    return n
-
-
-def span(t_span: Any) -> tuple[Any, Any]:
-    """The two ends of the time span."""
-    try:
-        t0, t1 = t_span
-    except (TypeError, ValueError):
-        raise ValueError(f"t_span must be (t0, t1), two numbers; got {t_span!r}") from None
-    ends = number("t0 in t_span", t0), number("t1 in t_span", t1)
-    for t in ends:
-        if known(t) and not np.isfinite(float(t)):
-            raise ValueError(f"t_span must be finite; got ({t0}, {t1})")
-    return ends
-
-
-def floats(tree: Any) -> Any:
-    """A pytree with Python's ints as floats, so that they are traced."""
-    return jax.tree.map(lambda x: float(x) if isinstance(x, int) and not isinstance(x, bool) else x, tree)
-
-
-def instance(name: str, value: Any, kind: type[Kind]) -> Kind:
-    """`value`, which must be an instance of `kind`."""
-    if isinstance(value, type):
-        raise TypeError(f"{name} must be an instance: write {value.__name__}() instead of {value.__name__}")
-    if not isinstance(value, kind):
-        raise TypeError(f"{name} must be a sj.{kind.__name__}; got {value!r}")
-    return value
-
-
-def event_list(events: Any) -> tuple[Event, ...]:
-    """The events as a tuple."""
-    listed = events if isinstance(events, tuple | list) else (events,)
-    for event in listed:
-        if not isinstance(event, Event):
-            raise TypeError(f"events must be a sj.Event or a list of them; got {event!r}: write sj.Event(condition)")
-    return tuple(listed)
-
-
-def stops(step_to: Any) -> Any:
-    """The times to step to, as an array of shape (n,)."""
-    if step_to is None:
-        return None
-    try:
-        times = step_to if isinstance(step_to, jax.Array) else np.asarray(step_to, float)
-    except (TypeError, ValueError):
-        raise TypeError(f"step_to must be times, shape (n,); got {step_to!r}") from None
-    if times.ndim > 1:
-        raise ValueError(f"step_to must be times, shape (n,); got shape {times.shape}")
-    if known(times) and not np.all(np.isfinite(np.asarray(times))):
-        raise ValueError(f"step_to must be finite; got {np.asarray(times)}")
-    return times
 
 
 def sorted_saves(saves: tuple[Save, ...], t_span) -> tuple[bool, ...]:
@@ -158,17 +64,65 @@ def _check_times(save: Times, t_span, y0) -> None:
 
 def check(request: "Request", gradient: Any) -> None:
     """Raises for what is wrong with a request as a whole."""
-    if not callable(request.field):
-        raise TypeError(f"field must be a function field(t, y, args) -> dy/dt; got {type(request.field).__name__}")
+    _check_functions(request)
     instance("method", request.method, Method)
     instance("controller", request.controller, Controller)
     instance("gradient", gradient, Gradient)
     _check_state(request)
     save_requests(request.saves, request.t_span, request.y0)
     _check_tolerances(request)
+    _check_steps(request)
     if request.resume is not None:
         _check_resume(request)
     request.method.check(request.field, request.y0)
+
+
+def _check_functions(request: "Request") -> None:
+    if not isinstance(request.field, StructuredField):
+        callable_with("field", request.field, "t, y, args")
+    if request.projection is not None:
+        callable_with("projection", request.projection, "t, y, args")
+    for save in request.saves:
+        if save.function is not None:
+            callable_with(f"function of sj.{type(save).__name__}", save.function, "t, y, args")
+
+
+def _check_steps(request: "Request") -> None:
+    """The grid, the bounds of the step size, and whether saved times are as accurate as the steps."""
+    controller, dt_min, dt_max = request.controller, request.dt_min, request.dt_max
+    if dt_min is not None and dt_max is not None and known(dt_min, dt_max) and float(dt_min) > float(dt_max):
+        raise ValueError(f"dt_min={float(dt_min)} is larger than dt_max={float(dt_max)}: no step fits between them")
+    if isinstance(controller, EqualSteps) and request.step_to is not None:
+        raise ValueError(
+            "steps= takes equal steps and step_to= cuts them: give dt= or an adaptive method with step_to="
+        )
+    if isinstance(controller, GivenSteps):
+        _check_grid(request, controller)
+    method = request.method
+    between = request.events or any(isinstance(save, Times | Dense) for save in request.saves)
+    order, between_order = method.order, method.interpolation_order
+    if between and request.step_to is None and order - between_order > 2:
+        warnings.warn(
+            f"{type(method).__name__} has order {order}, but its interpolant order {between_order}: what is read "
+            "between steps (saved times, sol(t), events) is less accurate than the steps. Name such times in step_to= "
+            "as well, or use a method with an interpolant of its order (Vern9)",
+            stacklevel=5,
+        )
+
+
+def _check_grid(request: "Request", controller: GivenSteps) -> None:
+    if np.ndim(controller.times) != 1 or np.size(controller.times) < 2:
+        raise ValueError(f"times of sj.GivenSteps must have shape (n,), n >= 2; got {np.shape(controller.times)}")
+    if not known(controller.times, request.t_span):
+        return
+    times = np.asarray(controller.times, np.float64)
+    t0, t1 = (float(t) for t in request.t_span)
+    eps = float(jnp.finfo(trees.real_dtype(jax.tree.map(trees.as_inexact, request.y0))).eps)
+    if abs(times[0] - t0) > 4 * eps * max(abs(t0), abs(t1)):
+        raise ValueError(f"times of sj.GivenSteps must start at t0 = {t0}; got {times[0]}")
+    # an event ends a step before its given end, from which the next one goes on
+    if not request.events and not np.all(np.diff(times) * (t1 - t0) > 0):
+        raise ValueError("times of sj.GivenSteps must be in order from t0 to t1, every one once")
 
 
 def _check_state(request: "Request") -> None:
@@ -180,6 +134,8 @@ def _check_state(request: "Request") -> None:
             dtype = jnp.result_type(leaf)
         except TypeError:
             raise TypeError(f"{where} is no array or number: {leaf!r}") from None
+        if dtype in (jnp.float16, jnp.bfloat16):
+            raise TypeError(f"{where} is {dtype}, too coarse for step-size control: give float32 or float64")
         if known(leaf) and jnp.issubdtype(dtype, jnp.inexact) and not np.all(np.isfinite(np.asarray(leaf))):
             raise ValueError(f"{where} is not finite: {np.asarray(leaf)}")
 

@@ -93,7 +93,8 @@ def drive(job: Job, recorder: Recorder | None = None) -> tuple[Outcome, Any]:
             carry = after.state.carry
             record, record_rows = recorder.update(loop.accepted, view, after.code, carry, record, record_rows)
         accepted, rejected = loop.accepted + accept, loop.rejected + ~accept
-        result = _result(job, loop, accepted + rejected, t_right, dt_next, accept, finite, n_events, saves)
+        stalled = (t_right == loop.t) & (after.t == loop.t)  # below the rounding error of t
+        result = _result(job, loop, accepted + rejected, stalled, dt_next, accept, finite, n_events, saves)
         if job.events or job.projection is not None:  # what the user's functions made of the state
             result = either(accept & ~trees.all_finite(after.y), RESULT.non_finite, result)
         keep = lambda new, old: trees.select(accept, new, old)  # noqa: E731
@@ -145,13 +146,13 @@ def _start(job: Job, direction: Time, recorder: Recorder | None) -> tuple[Loop, 
     outside = [_outside(save.ts, job.t0, job.t1, direction) for save in job.saves if isinstance(save, Times)]
     if outside:
         result = either(jnp.any(jnp.stack(outside)), RESULT.save_outside_span, result)
-    result = either(trees.all_finite(y), result, RESULT.non_finite)
+    result = either(trees.all_finite((t, job.t1, y)), result, RESULT.non_finite)
     n_events: Any = ()
     log: Any = ()
     signs: Any = ()
     if job.events:
         n_events, log = ev.new_log(job.max_events, t, y)
-        signs = ev.first_signs(job.events, problem, t, y)
+        signs = ev.first_signs(job.events, problem, t, y, direction)
     record, record_rows = ((), ()) if recorder is None else recorder.init(job, t, y, state.carry)
     loop = Loop(
         t=t,
@@ -255,15 +256,14 @@ def _save(job: Job, view: StepView, counters: tuple, buffers: tuple) -> tuple[tu
     return tuple(c for c, _ in pairs), tuple(b for _, b in pairs)
 
 
-def _result(job: Job, loop: Loop, attempts, t_right, dt_next, accept, finite, n_events, saves) -> RESULT:
+def _result(job: Job, loop: Loop, attempts, stalled, dt_next, accept, finite, n_events, saves) -> RESULT:
     """Why to stop, if at all: the first cause wins."""
     result = loop.result
     smallest = 4 * jnp.finfo(loop.t.dtype).eps * jnp.abs(loop.t)
     smallest = smallest if job.dt_min is None else jnp.maximum(smallest, job.dt_min)
     stuck = ~accept & (jnp.abs(dt_next) <= smallest) if job.controller.adaptive else ~accept
-    stuck = stuck | ((t_right == loop.t) & ~finite)
     why = either(finite, RESULT.dt_min_reached, RESULT.non_finite)
-    result = either(stuck, why, result)
+    result = either(stuck | stalled, why, result)
     checks = [((attempts >= job.max_steps), RESULT.max_steps_reached)]
     if job.events:
         checks.append((n_events > job.max_events, RESULT.max_events_reached))

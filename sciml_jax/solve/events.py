@@ -25,11 +25,11 @@ class Event(eqx.Module):
     - `direction`: +1 for changes from minus to plus only, -1 for plus to minus, 0 for both.
     - `terminate`: whether the solve ends there. By default it does where there is no `affect`.
 
-    The time is found to rounding on the method's interpolant, so that its accuracy is the interpolant's; conditions
-    are looked at four times a step. A condition that is zero at the start counts from the sign of its derivative
-    along the flow. One that another event's `affect` takes through zero makes its event happen at that same time.
-    Gradients include the shift of the event time. Cost: four evaluations of the interpolant and of the condition a
-    step, about sixty more at an event.
+    The time is found to rounding on the method's interpolant, so that its accuracy is the interpolant's. Conditions
+    are looked at four times a step: where one oscillates faster, give `dt_max=`. A condition that is zero at the start
+    counts from the sign of its derivative along the flow. One that another event's `affect` takes through zero makes
+    its event happen at that same time. Gradients include the shift of the event time. Cost: four evaluations of the
+    interpolant and of the condition a step, about sixty more at an event.
 
     >>> import sciml_jax as sj
     >>> fall = lambda t, y, args: {"height": y["speed"], "speed": -9.81 + 0 * y["speed"]}
@@ -47,6 +47,8 @@ class Event(eqx.Module):
     def __check_init__(self):
         if self.direction not in (-1, 0, 1):
             raise ValueError(f"direction of an Event must be -1, 0 or 1; got {self.direction!r}")
+        if self.terminate not in (None, True, False):
+            raise TypeError(f"terminate of an Event must be True, False or None; got {self.terminate!r}")
 
     @property
     def terminates(self) -> bool:
@@ -55,7 +57,11 @@ class Event(eqx.Module):
 
 
 class EventLog(NamedTuple):
-    """Events in the order of time: times, which event of the list, the states before `affect`, and how many."""
+    """The events of a solve in the order of time; what lies beyond the first `n` entries is zero.
+
+    - `t`: their times. `which`: their places in `events=`. `y`: the states before `affect`, a leading axis of events.
+    - `n`: how many happened.
+    """
 
     t: Float[Array, " capacity"]
     which: Int[Array, " capacity"]
@@ -89,20 +95,20 @@ def conditions(events: Events, problem: Problem, t: Time, y: State) -> Float[Arr
     return jnp.stack(values)
 
 
-def slopes(events: Events, problem: Problem, t: Time, y: State) -> Float[Array, " events"]:
-    """Their derivatives along the flow."""
+def slopes(events: Events, problem: Problem, t: Time, y: State, direction: Time) -> Float[Array, " events"]:
+    """Their derivatives along the flow, in the direction of the solve."""
     flow = (jnp.ones_like(t), problem.evaluate(t, y))
-    return jax.jvp(lambda t, y: conditions(events, problem, t, y), (t, y), flow)[1]
+    return direction * jax.jvp(lambda t, y: conditions(events, problem, t, y), (t, y), flow)[1]
 
 
 def _sign(x) -> Int[Array, "..."]:
     return jnp.sign(jnp.nan_to_num(x)).astype(jnp.int32)
 
 
-def first_signs(events: Events, problem: Problem, t: Time, y: State) -> Int[Array, " events"]:
+def first_signs(events: Events, problem: Problem, t: Time, y: State, direction: Time) -> Int[Array, " events"]:
     """The signs at the start: a condition that is zero has the sign of its derivative."""
     values = conditions(events, problem, t, y)
-    return jnp.where(values == 0, _sign(slopes(events, problem, t, y)), _sign(values))
+    return jnp.where(values == 0, _sign(slopes(events, problem, t, y, direction)), _sign(values))
 
 
 def new_log(capacity: int, t: Time, y: State) -> tuple[Int[Array, ""], Rows]:
@@ -215,7 +221,7 @@ def jump(
 
 
 def signs_after(
-    events: Events, problem: Problem, search: Search, index: Int[Array, ""], t: Time, y: State
+    events: Events, problem: Problem, search: Search, index: Int[Array, ""], t: Time, y: State, direction: Time
 ) -> Int[Array, " events"]:
     """The signs to search on with after an event.
 
@@ -224,7 +230,7 @@ def signs_after(
     whose condition the jump took through zero is due at once.
     """
     values = conditions(events, problem, t, y)
-    rate = slopes(events, problem, t, y)
+    rate = slopes(events, problem, t, y, direction)
     happened = jnp.arange(len(events)) == index
     size = jnp.max(jnp.abs(jnp.stack(search.values)), axis=0)
     zero = jnp.abs(values) <= 100 * jnp.finfo(t.dtype).eps * size

@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.core
+import jax.numpy as jnp
 import numpy as np
 
 from ..core import RESULT
@@ -32,11 +33,21 @@ def report(solution: Solution, t_span: tuple, throw: bool) -> Solution:
     # an eager gradient or jvp wraps what it differentiates; the values inside are known
     plain = jax.tree.map(lambda x: jax.lax.stop_gradient(x) if eqx.is_array(x) else x, solution)
     if not known(plain.result):
-        text = "A solve failed: rerun it outside jit, or with throw=False and look at sol.result, to see why and when."
-        return eqx.error_if(solution, ~solution.success, text)
+        return _checked(solution, plain)
     if bool(np.all(plain.success)):
         return solution
     raise SolveError(_message(plain, jax.lax.stop_gradient(t_span)), plain)
+
+
+def _checked(solution: Solution, plain: Solution) -> Solution:
+    """The solution, which cannot be computed without checking that the solve did not fail, and neither can derivatives.
+
+    A number that is 1 once the check has been made multiplies every array: a compiled gradient that has no use for
+    the solution itself still depends on it.
+    """
+    one = plain.result.error_if(jnp.ones(()), ~plain.success)
+    inexact, rest = eqx.partition(solution, eqx.is_inexact_array)
+    return eqx.combine(jax.tree.map(lambda x: x * one.astype(x.real.dtype), inexact), rest)
 
 
 def _message(solution: Solution, t_span: tuple) -> str:

@@ -91,6 +91,11 @@ class Method(eqx.Module):
         return True
 
     @property
+    def interpolation_order(self) -> int:
+        """The order of what `interpolate` gives between steps; 3, cubic Hermite, unless said otherwise."""
+        return 3
+
+    @property
     def stability_limit(self) -> float | None:
         """The length of the interval of absolute stability on the negative real axis, for the hint that a problem
         looks stiff; `None` where there is no limit or none is known."""

@@ -6,7 +6,7 @@ from typing import Any
 from jaxtyping import ArrayLike, PyTree
 
 from ..core import call_jitted, trees
-from . import checks
+from . import arguments, checks
 from .events import Event
 from .explicit import Tsit5
 from .failure import report
@@ -88,31 +88,31 @@ def solve_ode(
     >>> sol.y.shape
     (2,)
     """
-    t_span = checks.span(t_span)
-    method = checks.instance("method", Tsit5() if method is None else method, Method)
+    t_span = arguments.span(t_span)
+    method = arguments.instance("method", Tsit5() if method is None else method, Method)
     gradient = Recorded() if gradient is None else gradient
     saves, names = as_saves(save)
     request = Request(
         field=field,
         t_span=t_span,
-        y0=checks.floats(y0),
+        y0=arguments.floats(y0),
         args=args,
         method=method,
         controller=_controller(controller, method, dt0, dt, steps),
-        rtol=checks.floats(rtol),
-        atol=checks.floats(atol),
+        rtol=arguments.floats(rtol),
+        atol=arguments.floats(atol),
         saves=saves,
-        events=checks.event_list(events),
-        dt0=checks.nonzero("dt0", dt0) if dt is None else checks.nonzero("dt", dt),
-        dt_min=checks.positive("dt_min", dt_min),
-        dt_max=checks.positive("dt_max", dt_max),
-        step_to=checks.stops(step_to),
+        events=arguments.event_list(events),
+        dt0=arguments.nonzero("dt0", dt0) if dt is None else arguments.nonzero("dt", dt),
+        dt_min=arguments.positive("dt_min", dt_min),
+        dt_max=arguments.positive("dt_max", dt_max),
+        step_to=arguments.stops(step_to),
         norm=norm,
         projection=projection,
         has_aux=has_aux,
         progress=progress,
-        max_steps=checks.count("max_steps", max_steps),
-        max_events=checks.count("max_events", max_events),
+        max_steps=arguments.count("max_steps", max_steps),
+        max_events=arguments.count("max_events", max_events),
         resume=state,
         sorted_saves=checks.sorted_saves(saves, t_span),
     )
@@ -134,12 +134,12 @@ def _controller(controller: Controller | None, method: Method, dt0, dt, steps) -
     if len(several) > 1:
         raise ValueError(f"{' and '.join(f'{name}=' for name in several)} exclude one another: give one of them")
     if steps is not None:
-        return EqualSteps(checks.count("steps", steps))
+        return EqualSteps(arguments.count("steps", steps))
     if dt is not None:
         if dt0 is not None:
             raise ValueError("dt= is a constant step and dt0= the first of adaptive steps: give one of them")
         return ConstantSteps()
-    controller = checks.instance("controller", PIController() if controller is None else controller, Controller)
+    controller = arguments.instance("controller", PIController() if controller is None else controller, Controller)
     if controller.adaptive and not method.adaptive:
         raise ValueError(
             f"{type(method).__name__} has no error estimate, so it cannot choose its steps: "

@@ -116,6 +116,11 @@ def _event(k: int, event: Event, closed, t0, y0, args) -> Event:
     real = len(out) == 1 and not jnp.issubdtype(out[0].dtype, jnp.complexfloating)
     if not real or out[0].size != 1:
         raise ValueError(f"condition of event {k} must return one real number; it returned {out}")
+    if out[0].dtype == bool:
+        raise TypeError(
+            f"condition of event {k} returned True or False: return a real number whose sign changes, y[0] instead of "
+            "y[0] < 0"
+        )
     affect = _mapping(f"affect of event {k}", event.affect, closed, t0, y0, args)
     return Event(condition, affect, event.direction, event.terminates)
 
@@ -196,9 +201,12 @@ def _check_like(value: PyTree, y0: State, name: str, what: str) -> None:
     ours: Any = jax.tree.structure(y0)
     theirs: Any = jax.tree.structure(value)
     if ours != theirs:
-        aux = name == "field" and isinstance(value, tuple)
-        hint = " (a field with auxiliary outputs needs has_aux=True)" if aux else ""
-        raise TypeError(f"{name} must return a pytree like y0, {ours}; it returned {theirs}{hint}")
+        hint = ""
+        if isinstance(value, list | tuple) and not isinstance(y0, list | tuple):
+            hint = ": stack the components, jnp.stack([...])"
+            hint += ", or say has_aux=True where it returns auxiliary outputs" if name == "field" else ""
+        wanted, got = trees.describe(y0), trees.describe(value)
+        raise TypeError(f"{name} must return a pytree like y0, {wanted}; it returned {got}{hint}")
     for (path, want), got in zip(jax.tree.leaves_with_path(y0), jax.tree.leaves(value), strict=True):
         place = f"y{jax.tree_util.keystr(path)}"
         if got.shape != want.shape:

@@ -1,12 +1,15 @@
 """A progress bar for long solves."""
 
 import time
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.custom_batching import custom_vmap
 
 _PERIOD_S = 0.1  # the bar moves at most ten times a second
+_WHOLE = 1_000_000  # the span in whole numbers, which have no derivatives
 
 
 class Bar:
@@ -29,12 +32,26 @@ class Bar:
     def update(self, t, t0, t1, accepted) -> None:
         """Traced into the loop: tells the host how far the solve is."""
         done = jnp.where(t1 == t0, 1.0, (t - t0) / (t1 - t0))
-        due = (accepted % self.every == 0) | (done >= 1)
-        jax.lax.cond(due, lambda: jax.debug.callback(self.show, done, accepted), lambda: None)
+        self._tell()(accepted % self.every == 0, (_WHOLE * done).astype(jnp.int32), accepted)
 
-    def show(self, done, accepted) -> None:
+    def _tell(self):
+        """The call of the host. Lanes of a `vmap` share one bar, which shows the slowest of them."""
+
+        @custom_vmap
+        def tell(due, parts, accepted):
+            show = partial(jax.debug.callback, self.show, parts, accepted)
+            jax.lax.cond(due | (parts >= _WHOLE), show, lambda: None)
+            return due
+
+        @tell.def_vmap
+        def lanes(size, batched, due, parts, accepted):
+            return self._tell()(jnp.any(due), jnp.min(parts), jnp.max(accepted)), False
+
+        return tell
+
+    def show(self, parts, accepted) -> None:
         """On the host: moves the bar."""
-        now, done = time.monotonic(), float(done)
+        now, done = time.monotonic(), int(parts) / _WHOLE
         if self.bar is None or done < self.bar.n:
             self.close()
             try:

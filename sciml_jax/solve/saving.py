@@ -102,7 +102,9 @@ class Times(Save):
     - `ts`: times within t_span, shape (n,).
     - `function`: `function(t, y, args)`, saved instead of the state.
 
-    Times that a terminating event leaves out repeat the last state; `sol.n` counts the ones reached.
+    Times that a terminating event leaves out repeat the last state; `sol.n` counts the ones reached. Between steps a
+    `projection=` does not act: project in `function`. Derivatives go to the times too, but a time equal to t1 is the
+    end of the solve and its derivative belongs to t1.
     Cost: one evaluation of the interpolant a time.
 
     >>> import sciml_jax as sj

@@ -91,8 +91,12 @@ class Solution(eqx.Module):
 
 
 def _refuse_outside(dense: DenseSolution, t: ArrayLike) -> None:
-    ends = (dense.t0, dense.t1, t)
-    if any(isinstance(x, jax.core.Tracer) for x in ends) or np.ndim(dense.t0):
+    if np.ndim(dense.t0):
+        raise ValueError(
+            f"this solution holds a batch of shape {np.shape(dense.t0)}, made by vmap: call it under vmap too, "
+            "jax.vmap(lambda s: s(t))(sol)"
+        )
+    if any(isinstance(x, jax.core.Tracer) for x in (dense.t0, dense.t1, t)):
         return
     t0, t1 = float(dense.t0), float(dense.t1)
     times = np.asarray(t)

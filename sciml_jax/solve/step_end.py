@@ -80,7 +80,7 @@ def finish(job: Job, loop, log, step: Step, t_right: Time, target: Time, at_stop
             _, n_events = state
             hit = ev.locate(job.events, problem, method, dense, loop.t, t_right, search, on)
             j = ev.jump(job.events, problem, method, dense, loop.t, t_right, hit.which, hit.t, step.accepted)
-            signs = ev.signs_after(job.events, problem, search, hit.which, j.t, j.y)
+            signs = ev.signs_after(job.events, problem, search, hit.which, j.t, j.y, ev.direction_of(t_right - loop.t))
             log = write_row(log, (j.t, hit.which, j.y_before), n_events, on)
             return (After(j.t, j.y, j.state, hit.which, signs), n_events + 1), log
 

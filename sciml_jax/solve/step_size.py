@@ -1,11 +1,12 @@
 """Step-size control: I, PI and PID controllers, constant and given steps, and Hairer's first step."""
 
 from abc import abstractmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from ..core import trees
@@ -88,6 +89,16 @@ class PIDController(Controller):
     factor_min: float = 0.2
     factor_max: float = 10.0
 
+    def __check_init__(self):
+        numbers = (self.safety, self.factor_min, self.factor_max)
+        if all(isinstance(x, int | float) for x in numbers) and not (
+            0 < self.safety <= 1 and 0 < self.factor_min < 1 < self.factor_max
+        ):
+            raise ValueError(
+                "a step-size controller needs 0 < safety <= 1 and 0 < factor_min < 1 < factor_max; "
+                f"got safety={self.safety}, factor_min={self.factor_min}, factor_max={self.factor_max}"
+            )
+
     def init(self, dtype) -> PyTree:
         logs = sum(_nonzero(b) for b in (self.beta2, self.beta3)) and (2 if _nonzero(self.beta3) else 1)
         return tuple(jnp.zeros((), dtype) for _ in range(logs))
@@ -150,6 +161,10 @@ class EqualSteps(ConstantSteps):
         return True
 
 
+def _as_times(times: ArrayLike) -> Any:
+    return times if isinstance(times, jax.Array) else np.asarray(times, float)
+
+
 class GivenSteps(ConstantSteps):
     """Steps that end at given times: step i ends at `times[i + 1]`, the last at t1.
 
@@ -163,7 +178,7 @@ class GivenSteps(ConstantSteps):
     True
     """
 
-    times: Float[Array, " n"]
+    times: Float[Array, " n"] = eqx.field(converter=_as_times)
 
     @property
     def prescribed(self) -> bool:
@@ -171,7 +186,7 @@ class GivenSteps(ConstantSteps):
 
     def grid(self, step: Array, t: Time, dt: Time, t0: Time, t1: Time) -> Time:
         last = self.times.shape[0] - 1
-        given = jax.lax.stop_gradient(self.times)[jnp.minimum(step + 1, last)].astype(t.dtype)
+        given = jax.lax.stop_gradient(jnp.asarray(self.times))[jnp.minimum(step + 1, last)].astype(t.dtype)
         return jnp.where(step + 1 >= last, t1, given)
 
 
@@ -193,6 +208,8 @@ def initial_step(problem: Problem, t0: Time, y0: State, order: int, span: Time) 
     steepest = jnp.maximum(d1, d2)
     guess = (0.01 / jnp.maximum(steepest, 1e-15)) ** (1.0 / (order + 1))
     h1 = jnp.where(steepest <= 1e-15, jnp.maximum(1e-6 * size, h0 * 1e-3), guess)
-    h = jnp.minimum(jnp.minimum(100 * h0, h1), size)
+    # a thousand roundings of t at least, or t would not move
+    floor = 1000 * jnp.finfo(t0.dtype).eps * jnp.abs(t0)
+    h = jnp.minimum(jnp.maximum(jnp.minimum(100 * h0, h1), floor), size)
     # an infinite or NaN derivative at t0 must reach the loop, which then names it
     return sign * jnp.where(jnp.isfinite(h) & (h > 0), h, 1e-6 * size).astype(span.dtype)

@@ -3,6 +3,7 @@
 import re
 import warnings
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -26,7 +27,82 @@ def ended():
 
 # name: (what is called, the exception, what its message says)
 MISTAKES = {
-    "field is no function": (lambda: solve(3), TypeError, "field must be a function field(t, y, args) -> dy/dt"),
+    "field is no function": (lambda: solve(3), TypeError, "field must be a function field(t, y, args); got 3"),
+    "field of two arguments": (
+        lambda: solve(lambda t, y: -y),
+        TypeError,
+        "field is called as field(t, y, args), but its signature is (t, y)",
+    ),
+    "projection of one argument": (
+        lambda: solve(projection=lambda y: y),
+        TypeError,
+        "projection is called as projection(t, y, args), but its signature is (y)",
+    ),
+    "saved function of one argument": (
+        lambda: solve(save=sj.Times([0.5], lambda y: y)),
+        TypeError,
+        "function of sj.Times is called as function(t, y, args), but its signature is (y)",
+    ),
+    "condition is a number": (
+        lambda: solve(events=sj.Event(0.5)),
+        TypeError,
+        "condition of event 0 must be a function condition(t, y, args); got 0.5",
+    ),
+    "affect of one argument": (
+        lambda: solve(events=sj.Event(decay, lambda y: y)),
+        TypeError,
+        "affect of event 0 is called as affect(t, y, args), but its signature is (y)",
+    ),
+    "condition is a comparison": (
+        lambda: solve(events=sj.Event(lambda t, y, args: y < 0.5)),
+        TypeError,
+        "condition of event 0 returned True or False: return a real number whose sign changes",
+    ),
+    "terminate is text": (
+        lambda: sj.Event(decay, terminate="yes"),
+        TypeError,
+        "terminate of an Event must be True, False or None; got 'yes'",
+    ),
+    "half precision": (
+        lambda: solve(y0=np.float16(1.0)),
+        TypeError,
+        "y0 is float16, too coarse for step-size control: give float32 or float64",
+    ),
+    "bounds that cross": (
+        lambda: solve(dt_min=1.0, dt_max=0.1),
+        ValueError,
+        "dt_min=1.0 is larger than dt_max=0.1: no step fits between them",
+    ),
+    "a negative safety": (
+        lambda: sj.PIDController(safety=-1.0),
+        ValueError,
+        "0 < safety <= 1 and 0 < factor_min < 1 < factor_max; got safety=-1.0",
+    ),
+    "equal steps and stops": (
+        lambda: solve(steps=3, step_to=[0.25]),
+        ValueError,
+        "steps= takes equal steps and step_to= cuts them",
+    ),
+    "given steps, unordered": (
+        lambda: solve(controller=sj.GivenSteps([0.0, 0.6, 0.3, 1.0])),
+        ValueError,
+        "times of sj.GivenSteps must be in order from t0 to t1, every one once",
+    ),
+    "given steps without t0": (
+        lambda: solve(controller=sj.GivenSteps([0.3, 0.6, 1.0])),
+        ValueError,
+        "times of sj.GivenSteps must start at t0 = 0.0; got 0.3",
+    ),
+    "given steps, one time": (
+        lambda: solve(controller=sj.GivenSteps([0.0])),
+        ValueError,
+        "times of sj.GivenSteps must have shape (n,), n >= 2; got (1,)",
+    ),
+    "a dense batch called outside vmap": (
+        lambda: jax.vmap(lambda y: solve(y0=y, save=sj.Dense(64)))(np.ones(2))(0.5),
+        ValueError,
+        "this solution holds a batch of shape (2,), made by vmap: call it under vmap too",
+    ),
     "t_span is a number": (lambda: solve(t_span=1.0), ValueError, "t_span must be (t0, t1), two numbers; got 1.0"),
     "t_span has three": (lambda: solve(t_span=(0.0, 1.0, 2.0)), ValueError, "t_span must be (t0, t1), two numbers"),
     "t_span is text": (lambda: solve(t_span=("a", 1.0)), TypeError, "t0 in t_span must be one real number; got 'a'"),
@@ -48,6 +124,11 @@ MISTAKES = {
     "method is a class": (lambda: solve(method=sj.Tsit5), TypeError, "write Tsit5() instead of Tsit5"),
     "method is text": (lambda: solve(method="tsit5"), TypeError, "method must be a sj.Method; got 'tsit5'"),
     "controller is a class": (lambda: solve(controller=sj.PIDController), TypeError, "write PIDController()"),
+    "controller is a function": (
+        lambda: solve(controller=sj.PIController),
+        TypeError,
+        "controller must be a sj.Controller; got the function PIController: write PIController()",
+    ),
     "controller is text": (lambda: solve(controller="pi"), TypeError, "controller must be a sj.Controller"),
     "gradient is a class": (lambda: solve(gradient=sj.Recorded), TypeError, "write Recorded() instead of Recorded"),
     "gradient is text": (lambda: solve(gradient="adjoint"), TypeError, "gradient must be a sj.Gradient"),
@@ -58,7 +139,11 @@ MISTAKES = {
     "atol is infinite": (lambda: solve(atol=[np.inf], y0=[1.0]), ValueError, "atol must be finite and not negative"),
     "rtol is text": (lambda: solve(rtol="tight"), TypeError, "rtol must be a number, an array or a pytree of them"),
     "rtol is None": (lambda: solve(rtol=None), ValueError, "rtol must be a number, an array that broadcasts to y0, or"),
-    "rtol of another tree": (lambda: solve(rtol=(1e-3, 1e-3)), ValueError, "or a pytree with the structure of y0"),
+    "rtol of another tree": (
+        lambda: solve(rtol=(1e-3, 1e-3)),
+        ValueError,
+        "one array; got (*, *): make it an array, jnp.array([...])",
+    ),
     "rtol of another shape": (
         lambda: solve(y0=Y, rtol=np.full(2, 1e-3)),
         ValueError,
@@ -237,3 +322,22 @@ def test_the_warning_points_at_the_caller():
     with pytest.warns(UserWarning, match="rounding") as caught:
         sj.solve_ode(decay, SPAN, 1.0, rtol=1e-16, throw=False)
     assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("method", [sj.Feagin14(), sj.KahanLi8()], ids=lambda m: type(m).__name__)
+def test_a_coarse_interpolant_is_warned_of(method):
+    oscillator = sj.SecondOrder(lambda t, q, args: -q)
+    options = {"method": method} if method.adaptive else {"method": method, "dt": 0.1}
+
+    def run(**more):
+        return sj.solve_ode(oscillator, (0.0, 1.0), (1.0, 0.0), **options, **more)
+
+    with pytest.warns(UserWarning, match="its interpolant order 3: .* step_to=") as caught:
+        run(save=[0.5])
+    assert caught[0].filename == __file__
+    # the times stepped to are as accurate as the steps
+    assert float(run(save=[0.5], step_to=[0.5]).y[0][0]) == pytest.approx(np.cos(0.5), abs=1e-9)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run()
+        run(save=sj.Steps(64))

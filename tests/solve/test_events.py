@@ -240,6 +240,27 @@ def test_backwards_in_time():
     np.testing.assert_allclose(sol.event.t[: int(sol.event.n)], -times, rtol=1e-13)
 
 
+@pytest.mark.parametrize("t1", [10.0, -10.0])
+@pytest.mark.parametrize("direction", [-1, 0, 1])
+def test_what_has_happened_does_not_happen_again(t1, direction):
+    """cos t seen both ways from zero: falling first, whichever way time runs."""
+    event = sj.Event(lambda t, y, args: y, direction=direction, terminate=False)
+    sol = sj.solve_ode(lambda t, y, args: -jnp.sin(t), (0.0, t1), 1.0, events=event, rtol=1e-10, atol=1e-10)
+    zeros = np.sign(t1) * np.pi * np.array([0.5, 1.5, 2.5])
+    wanted = {0: zeros, -1: zeros[::2], 1: zeros[1::2]}[direction]
+    assert int(sol.event.n) == len(wanted)
+    np.testing.assert_allclose(sol.event.t[: len(wanted)], wanted, atol=1e-8)
+
+
+@pytest.mark.parametrize("span", [(1.0, 0.0), (0.0, -1.0), (100.0, 0.0), (-3.0, 4.0)])
+def test_a_dose_is_given_once(span):
+    for fraction in (0.1, 0.37, 0.5, 0.9):
+        at = span[0] + fraction * (span[1] - span[0])
+        dose = sj.Event(lambda t, y, args: t - args, lambda t, y, args: y + 1)
+        sol = sj.solve_ode(lambda t, y, args: 0 * y, span, 0.0, at, events=dose)
+        assert float(sol.y) == 1.0 and int(sol.event.n) == 1
+
+
 def test_lanes_have_their_own_events():
     rs = np.array([0.8, 0.3, 0.55])
     options = {"max_events": 8, "throw": False}

@@ -55,6 +55,28 @@ def test_a_field_that_is_nan_is_named():
         sj.solve_ode(lambda t, y, args: jnp.nan * y, (0.0, 1.0), 1.0)
 
 
+def test_a_traced_end_that_is_nan_is_a_failure():
+    run = jax.jit(lambda t1: sj.solve_ode(decay, (0.0, t1), 1.0, throw=False).result == sj.RESULT.non_finite)
+    assert bool(run(jnp.nan)) and bool(run(jnp.inf)) and not bool(run(1.0))
+
+
+@pytest.mark.float32
+@pytest.mark.parametrize("t0", [1e3, 1e6])
+def test_a_field_that_is_zero_at_a_late_start(t0):
+    """The first step is long enough to move t."""
+    dose = sj.Event(lambda t, y, args: t - t0 - 4.0, lambda t, y, args: y + 1.0)
+    y0 = jnp.float32(0.0)
+    sol = sj.solve_ode(lambda t, y, args: 0 * y, (t0, t0 + 10.0), y0, events=dose, rtol=1e-4)
+    assert int(sol.stats["steps"]) < 20
+    assert float(sol.y) == 1.0
+
+
+def test_a_step_below_the_rounding_error_of_t_is_a_failure():
+    sol = sj.solve_ode(decay, (1e6, 1e6 + 1), 1.0, dt=1e-12, throw=False)
+    assert sol.result == sj.RESULT.dt_min_reached
+    assert int(sol.stats["steps"]) == 1
+
+
 @pytest.mark.parametrize("option", ["projection", "affect"])
 def test_a_state_that_becomes_nan_at_the_very_end_is_a_failure(option):
     options = {
@@ -64,13 +86,40 @@ def test_a_state_that_becomes_nan_at_the_very_end_is_a_failure(option):
     assert sj.solve_ode(decay, (0.0, 1.0), 1.0, throw=False, **options).result == sj.RESULT.non_finite
 
 
-def test_under_jit_it_is_a_runtime_error():
-    run = jax.jit(lambda y: sj.solve_ode(explode, (0.0, 2.0), y).y)
+def reached(y, **options):
+    """y after two units of time: a failure from y = 0.5 on."""
+    return sj.solve_ode(explode, (0.0, 2.0), y, **options).y
+
+
+def test_under_jit_it_is_a_runtime_error_with_the_reason():
+    run = jax.jit(reached)
     assert float(run(0.1)) == pytest.approx(0.125, rel=1e-5)
-    with pytest.raises(Exception, match="A solve failed: rerun it outside jit, or with throw=False"):
+    with pytest.raises(Exception, match="The step size fell below"):
         jax.block_until_ready(run(1.0))
-    with pytest.raises(eqx.EquinoxRuntimeError, match="A solve failed"):
-        eqx.filter_jit(lambda y: sj.solve_ode(explode, (0.0, 2.0), y).y)(1.0)
+    with pytest.raises(eqx.EquinoxRuntimeError, match="The step size fell below"):
+        eqx.filter_jit(reached)(1.0)
+    with pytest.raises(Exception, match="Raise max_steps="):
+        jax.block_until_ready(jax.jit(lambda y: reached(y, max_steps=3))(0.1))
+
+
+DERIVATIVES = {
+    "grad": jax.grad(reached),
+    "vmap of grad": lambda y: jax.vmap(jax.grad(reached))(jnp.stack([0.1 * y, y])),
+    "jacfwd": jax.jacfwd(lambda y: reached(y, gradient=sj.Forward())),
+    "backsolve": jax.grad(lambda y: reached(y, gradient=sj.Backsolve())),
+    "hessian": jax.hessian(reached),
+}
+
+
+@pytest.mark.parametrize("derivative", DERIVATIVES.values(), ids=DERIVATIVES)
+def test_a_compiled_derivative_of_a_failed_solve_is_an_error(derivative):
+    """Although it has no use for the solution itself."""
+    run = jax.jit(derivative)
+    # y / (1 - 2 y) has the slope 1 / (1 - 2 y)^2
+    value = np.ravel(run(0.1))[-1]
+    assert np.isfinite(value)
+    with pytest.raises(Exception, match="The step size fell below|NaN or infinite"):
+        jax.block_until_ready(run(1.0))
 
 
 @pytest.mark.parametrize("transform", [jax.grad, jax.jacfwd], ids=lambda f: f.__name__)
@@ -90,7 +139,7 @@ def test_lanes_fail_alone():
     assert sol.success.tolist() == [True, False, True]
     np.testing.assert_allclose(sol.y[::2], [0.125, 0.5], rtol=1e-5)
     assert (sol.result == sj.RESULT.dt_min_reached).tolist() == [False, True, False]
-    with pytest.raises(Exception, match="A solve failed"):
+    with pytest.raises(Exception, match="The step size fell below"):
         jax.block_until_ready(jax.vmap(lambda y: sj.solve_ode(explode, (0.0, 2.0), y).y)(jnp.array([0.1, 1.0])))
 
 

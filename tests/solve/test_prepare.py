@@ -26,7 +26,7 @@ MISTAKES = {
     "another structure": (
         lambda: solve(lambda t, y, args: [y[0], y[1]], (1.0, 2.0)),
         TypeError,
-        "field must return a pytree like y0, PyTreeDef((*, *)); it returned PyTreeDef([*, *])",
+        "field must return a pytree like y0, (*, *); it returned [*, *]",
     ),
     "nothing": (lambda: solve(lambda t, y, args: None), TypeError, "field must return a pytree like y0"),
     "another shape": (
@@ -43,7 +43,8 @@ MISTAKES = {
     "aux without has_aux": (
         lambda: solve(lambda t, y, args: (y, t)),
         TypeError,
-        "(a field with auxiliary outputs needs has_aux=True)",
+        "must return a pytree like y0, one array; it returned (*, *): stack the components, jnp.stack([...]), or say "
+        "has_aux=True where it returns auxiliary outputs",
     ),
     "has_aux without aux": (lambda: solve(has_aux=True), TypeError, "has_aux=True: the field must return (dy, aux)"),
     "has_aux of another shape": (

@@ -61,6 +61,10 @@ class RungeKutta(Method):
         return self.tableau.order
 
     @property
+    def interpolation_order(self) -> int:
+        return self.tableau.dense_order
+
+    @property
     def adaptive(self) -> bool:
         return self.tableau.b_embedded is not None
 

@@ -20,7 +20,8 @@ class Symplectic(Method):
     r"""Kicks and drifts: $p \leftarrow p + c h\, g(q)$, $q \leftarrow q + d h\, v(p)$; constant steps only.
 
     Time is split like the state: kicks advance the time that velocities see, drifts the one that forces see, so that
-    the order holds for explicit times too. Steps are interpolated by cubic Hermite.
+    the order holds for explicit times too. Steps are interpolated by cubic Hermite: with the
+    methods of order 6 and 8, name times that are to be as accurate as the steps in `step_to=`.
     """
 
     @property
