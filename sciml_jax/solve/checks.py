@@ -13,7 +13,7 @@ from .failure import known
 from .method import Method
 from .saving import Dense, Save, Steps, Times
 from .sensitivity import Gradient
-from .step_size import Controller, EqualSteps, GivenSteps
+from .step_size import Controller, GivenSteps
 from .structured import StructuredField
 
 if TYPE_CHECKING:
@@ -92,10 +92,6 @@ def _check_steps(request: "Request") -> None:
     controller, dt_min, dt_max = request.controller, request.dt_min, request.dt_max
     if dt_min is not None and dt_max is not None and known(dt_min, dt_max) and float(dt_min) > float(dt_max):
         raise ValueError(f"dt_min={float(dt_min)} is larger than dt_max={float(dt_max)}: no step fits between them")
-    if isinstance(controller, EqualSteps) and request.step_to is not None:
-        raise ValueError(
-            "steps= takes equal steps and step_to= cuts them: give dt= or an adaptive method with step_to="
-        )
     if isinstance(controller, GivenSteps):
         _check_grid(request, controller)
     method = request.method

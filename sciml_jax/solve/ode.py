@@ -63,7 +63,8 @@ def solve_ode(
     - `events`: a `sj.Event` or a list of them; at most `max_events` (1,000) happen.
     - `gradient`: `sj.Recorded()` by default; `sj.Forward()` for forward mode, `sj.Backsolve()` for constant memory.
     - `controller`: step-size control, `sj.PIController()` by default. `dt0`: first step. Instead of both: `dt`, a
-      constant step, or `steps`, the exact number of equal steps (with `save` `None` or `sj.Steps` a scan).
+      constant step, or `steps`, the exact number of equal steps (with `save` `None` or `sj.Steps` a scan; an event
+      or a time of `step_to` cuts one in two).
     - `dt_min`, `dt_max`: bounds of the step size. `step_to`: times to step to exactly, where an input jumps.
     - `max_steps`: attempts before giving up (100,000; static).
     - `norm`: of the scaled error, `norm(tree) -> number`. `projection`: `projection(t, y, args) -> y` after every

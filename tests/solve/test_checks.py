@@ -78,11 +78,6 @@ MISTAKES = {
         ValueError,
         "0 < safety <= 1 and 0 < factor_min < 1 < factor_max; got safety=-1.0",
     ),
-    "equal steps and stops": (
-        lambda: solve(steps=3, step_to=[0.25]),
-        ValueError,
-        "steps= takes equal steps and step_to= cuts them",
-    ),
     "given steps, unordered": (
         lambda: solve(controller=sj.GivenSteps([0.0, 0.6, 0.3, 1.0])),
         ValueError,

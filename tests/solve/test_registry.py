@@ -23,6 +23,9 @@ from .problems import (
 )
 from .registry import BY_NAME
 
+# every method is asked for saved times, those with a coarse interpolant too
+pytestmark = pytest.mark.filterwarnings("ignore:.*its interpolant order 3")
+
 NAMES = tuple(BY_NAME)
 # Compiling the gradients of many stages takes up to ten seconds each, and takes the same way as with few.
 HEAVY = ("Vern8", "Dopri8", "Vern9", "Feagin14", "Yoshida6", "KahanLi8")

@@ -1,0 +1,24 @@
+"""The examples of the README run, and give what they say."""
+
+import re
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+@pytest.mark.float32
+def test_the_examples_run():
+    names = {}
+    for block in re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL):
+        exec(block, names)
+    assert names["sol"].y.shape == (101, 2) and bool(names["sol"].success)
+    assert names["slope"].shape == (4,) and names["many"].shape == (1000,)
+    assert np.all(np.isfinite(names["many"]))
+    # impacts: t1 = sqrt(2 h / g), and the third one is t1 (1 + 2 e + 2 e^2)
+    third = jax.jacrev(names["impacts"])(0.8)[2]
+    assert float(third) == pytest.approx(np.sqrt(2 / 9.81) * (2 + 4 * 0.8), rel=1e-4)
+    assert float(names["result"].model) == pytest.approx(0.7, rel=1e-3)
