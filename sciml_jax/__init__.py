@@ -3,7 +3,9 @@
 Import it before the first JAX array is made: it sets an option that XLA reads once (`sciml_jax.core.tune`).
 """
 
-from .core import tune as _tune
+__version__ = "0.1.0"
+
+from .core import tune as _tune  # noqa: E402
 
 _tune()
 
@@ -125,6 +127,7 @@ __all__ = [
     "Vern9",
     "Yoshida4",
     "Yoshida6",
+    "__version__",
     "fit",
     "max_norm",
     "nn",

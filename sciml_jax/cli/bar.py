@@ -28,7 +28,8 @@ class JobBar:
             except ImportError:
                 print("install tqdm for a progress bar: pip install 'sciml-jax[progress]'", file=sys.stderr)
             else:
-                form = "{desc} {percentage:3.0f}%|{bar}| {elapsed} {postfix}"
+                # tqdm puts a comma and a space before the postfix
+                form = "{desc} {percentage:3.0f}%|{bar}| {elapsed}{postfix}"
                 self.bar = tqdm(total=total, dynamic_ncols=True, bar_format=form, leave=False, mininterval=0.1)
 
     def phase(self, name: str, steps: int):

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..plot import plot_fit, save_figure
+from ..plot.fit import alike
 from .job import MECHANISTIC, Job, rms
 
 
@@ -26,9 +27,16 @@ def draw(job: Job, path: Path) -> None:
         naive=None if best is None else (best, naive[best]),
         forecast_errors=errors,
         validation=_validation(job),
-        title=f"{series.source}: {MECHANISTIC} and a universal differential equation",
+        title=title_of(job),
     )
     save_figure(figure, path)
+
+
+def title_of(job: Job) -> str:
+    """What is drawn, and whether the network made a difference."""
+    title = f"{job.series.source}: {MECHANISTIC} and a universal differential equation"
+    both = [curves[0] for curves in job.curves.values()]
+    return title + (", whose network stays near zero" if len(both) == 2 and alike(*both) else "")
 
 
 def _validation(job: Job) -> dict[str, float] | None:

@@ -58,11 +58,13 @@ def _notes(document: dict[str, Any]) -> list[str]:
         mean = [sum(column) / len(column) for column in zip(*rows, strict=True)]
         chosen = universal["priors"].index(universal["prior"])
         inside = "forecasts inside the training rows"
+        before, after = f"{mean[0]:.3f}", f"{mean[chosen]:.3f}"
         if chosen == 0:
             lines.append(f"{UNIVERSAL}: {inside} are no better with a freer network, so it stays near zero.")
         else:
-            gain = f"{inside} improve from {mean[0]:.3f} to {mean[chosen]:.3f} with it"
-            lines.append(f"{UNIVERSAL}: weights of size {universal['prior']:g}; {gain}.")
+            same = f"have the error {after} with or without it"
+            gain = same if before == after else f"improve from {before} to {after} with it"
+            lines.append(f"{UNIVERSAL}: weights of size {universal['prior']:g}; {inside} {gain}.")
     names = document["data"]["states"]
     # a perfect fit to what hardly changes is not a poor one
     if len(names) == 2 and starts["rms_error"][0] > max(0.5 * starts["spread_of_data"], 0.05):

@@ -25,20 +25,22 @@ Populations = LotkaVolterra | GeneralizedLotkaVolterra
 
 @dataclass(frozen=True)
 class MechanisticFit:
-    """What `fit_lotka_volterra` returns: a fit for each window."""
+    """What `fit_lotka_volterra` returns: a fit for each window.
+
+    - `models`: the best model of each window; `model` is that of the first.
+    - `starts`: where every start of every window ended before the best was polished; stacked `(windows, starts)`.
+    - `start_losses` of shape `(windows, starts)`: their mean square errors of the logarithms.
+    - `losses` of shape `(windows,)`: that of the best, polished.
+    - `outcome`: `"completed"`, or `"interrupted"`: then these are the models as they were.
+    - `seconds`: wall time, compilation included.
+    """
 
     models: tuple[Populations, ...]
-    """The best model of each window."""
     starts: Populations
-    """Where every start of every window ended before the best was polished; stacked `(windows, starts)`."""
     start_losses: Float[np.ndarray, "windows starts"]
-    """Their mean square errors of the logarithms."""
     losses: Float[np.ndarray, " windows"]
-    """That of the best, polished."""
     outcome: Outcome
-    """`"completed"`, or `"interrupted"`: then these are the models as they were."""
     seconds: float
-    """Wall time, compilation included."""
 
     @property
     def model(self) -> Populations:

@@ -30,26 +30,28 @@ universal model then gained where it could, and did no harm where it could not."
 
 @dataclass(frozen=True)
 class UniversalFit:
-    """What `fit_universal` returns."""
+    """What `fit_universal` returns.
+
+    - `model`: the best of the copies with the chosen prior.
+    - `copies`: all with the chosen prior, stacked: they differ in the first weights of the network.
+    - `copy_losses` of shape `(copies,)`: their mean square errors of the logarithms, the penalty not counted.
+    - `loss`: that of the model.
+    - `prior`: the chosen standard deviation of the weights; `priors`: all that were compared, the narrowest first.
+    - `validation` of shape `(windows, priors)`: root mean square errors of the forecasts from the rolling windows; no
+      rows where there were none.
+    - `outcome`: `"completed"`, or `"interrupted"`: then the model is as it was.
+    - `seconds`: wall time, compilation included.
+    """
 
     model: UniversalLotkaVolterra
-    """The best of the copies with the chosen prior."""
     copies: UniversalLotkaVolterra
-    """All copies with the chosen prior, stacked: they differ in the first weights of the network."""
     copy_losses: Float[np.ndarray, " copies"]
-    """Their mean square errors of the logarithms, the penalty not counted."""
     loss: float
-    """That of the model."""
     prior: float
-    """The chosen standard deviation of the weights."""
     priors: tuple[float, ...]
-    """All that were compared, the narrowest first."""
     validation: Float[np.ndarray, "windows priors"]
-    """Root mean square errors of the forecasts from the rolling windows; no rows where there were none."""
     outcome: Outcome
-    """`"completed"`, or `"interrupted"`: then the model is as it was."""
     seconds: float
-    """Wall time, compilation included."""
 
 
 def fit_universal(

@@ -12,6 +12,11 @@ from .figure import COLORS, bars, new_figure, tidy
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+NEAR = 1.05
+"""A start is near the best one where its error is at most so many times that of the best."""
+ALIKE = 0.01
+"""Two curves that differ by less than this part cannot be told apart in a picture."""
+
 
 def plot_fit(
     series: Series,
@@ -31,9 +36,10 @@ def plot_fit(
     **Arguments:**
 
     - `series`, the data; `seen` of shape `(T,)`, which rows the fit has seen: the others are the forecast.
-    - `t` of shape `(F,)`, fine times, and `curves` by name, each of shape `(F, n)`; the first two are drawn bold.
+    - `t` of shape `(F,)`, fine times, and `curves` by name, each of shape `(F, n)`; the first two are drawn bold. The
+      legend says so where they lie on each other, within 1%.
     - `start_curves` of shape `(S, F, n)` and `start_errors` of shape `(S,)`: where every start of the search ended, and
-      its root mean square error of the logarithms. Those within twice the best are drawn.
+      its root mean square error of the logarithms. Those within 5% of the best are drawn.
     - `naive`: name and values of a forecast without a model, at the times of the series.
     - `forecast_errors` by name, drawn as bars; `validation`, errors inside the training rows by name, in order.
     - `title` of the whole.
@@ -73,18 +79,31 @@ def plot_fit(
     return figure
 
 
+def alike(one: Float[np.ndarray, "F n"], other: Float[np.ndarray, "F n"]) -> bool:
+    """Whether two curves of positive populations differ nowhere by 1% or more.
+
+    >>> import numpy as np
+    >>> from sciml_jax.plot.fit import alike
+    >>> alike(np.ones((3, 1)), 1.001 * np.ones((3, 1))), alike(np.ones((3, 1)), 1.1 * np.ones((3, 1)))
+    (True, False)
+    """
+    return bool(np.all(np.abs(other / one - 1) < ALIKE))
+
+
 def _population(axes, i, series, seen, t, curves, start_curves, start_errors, naive) -> None:
-    near = np.flatnonzero(start_errors <= 2 * np.min(start_errors))
+    near = np.flatnonzero(start_errors <= NEAR * np.nanmin(start_errors))
     for k in near:
-        label = f"starts within twice the best ({len(near)} of {len(start_errors)})" if k == near[0] else None
+        label = f"starts within 5% of the best ({len(near)} of {len(start_errors)})" if k == near[0] else None
         axes.plot(t, start_curves[k, :, i], color=COLORS["faint"], linewidth=0.7, alpha=0.6, label=label, zorder=1)
     if naive is not None and not np.all(seen):
         first = np.flatnonzero(~seen)[0] - 1
         style = {"color": COLORS["naive"], "linestyle": ":", "linewidth": 1.4}
         axes.plot(series.t[first:], naive[1][first:, i], label=f"naive: {naive[0]}", **style)
+    first, *second = list(curves)[:2]
+    same = bool(second) and alike(curves[first], curves[second[0]])
     for name, dashes in zip(curves, ((None, None), (5, 2)), strict=False):
-        color = _color(name, list(curves))
-        axes.plot(t, curves[name][:, i], color=color, linewidth=2.0, dashes=dashes, label=name, zorder=3)
+        color, label = _color(name, list(curves)), f"{name}, the same as {first}" if same and name != first else name
+        axes.plot(t, curves[name][:, i], color=color, linewidth=2.0, dashes=dashes, label=label, zorder=3)
     y = series.y[:, i]
     axes.plot(series.t[seen], y[seen], "o", color=COLORS["data"], markersize=5, label="data, fitted", zorder=4)
     if not np.all(seen):
@@ -104,7 +123,7 @@ def _population(axes, i, series, seen, t, curves, start_curves, start_errors, na
 
 def _starts(axes, errors) -> None:
     ordered = np.sort(errors[np.isfinite(errors)])
-    good = int(np.sum(ordered <= 1.05 * ordered[0]))
+    good = int(np.sum(ordered <= NEAR * ordered[0]))
     axes.plot(np.arange(1, len(ordered) + 1), ordered, "o", color=COLORS["first"], markersize=3.5)
     axes.axhline(ordered[0], color=COLORS["naive"], linewidth=0.8, linestyle="--")
     axes.set_yscale("log")

@@ -9,22 +9,22 @@ from jaxtyping import PyTree
 
 @dataclass(frozen=True)
 class Info:
-    """Where a run stands, for callbacks. `model` is built when it is read, in the dtypes it was given in."""
+    """Where a run stands, for callbacks.
+
+    - `step`: steps done in all stages together; `total_steps`: those of all stages together.
+    - `stage`: the name of the stage; `stage_step`: steps done in it.
+    - `loss`: the loss at the last step; `terms`: its named terms.
+    - `validation`: the last validation loss, `None` before the first.
+    - `model`: the model as it is now, built when it is read, in the dtypes it was given in (`make_model` builds it).
+    """
 
     step: int
-    """Steps done in all stages together."""
     total_steps: int
-    """Steps of all stages together."""
     stage: str
-    """The name of the stage."""
     stage_step: int
-    """Steps done in this stage."""
     loss: float
-    """The loss at the last step."""
     terms: dict[str, float]
-    """Its named terms."""
     validation: float | None
-    """The last validation loss, `None` before the first."""
     make_model: Callable[[], PyTree] = field(repr=False)
 
     @property

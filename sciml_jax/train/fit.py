@@ -12,11 +12,11 @@ import jax.core
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray, PyTree
 
-from .batches import as_source, describe_source
+from .batches import as_source
 from .callbacks import Callback, check_callbacks
 from .checkpoint import Checkpoint
 from .history import History
-from .identity import identify
+from .identity import fingerprint_codes, identify
 from .loop import place, shape_of_loss
 from .opening import open_stage
 from .params import split
@@ -31,22 +31,24 @@ from .validation import as_validation
 
 @dataclass(frozen=True)
 class FitResult:
-    """What `fit` returns."""
+    """What `fit` returns.
+
+    - `model`: the best model on validation, or the last one that is finite, in the dtypes it was given in.
+    - `history`: a `History`: loss and terms at every step, stage boundaries, validation losses.
+    - `result`: why the run ended: `"completed"`, `"early_stopped"`, `"stopped"`, `"non_finite"` or `"interrupted"`.
+    - `reason`: the same in words, with the term, the point or the row of the data where a loss was not finite.
+    - `loss`: the training loss after the last step, on the next batch; NaN where the run did not come to its end.
+    - `opt_state`: the state of the last stage's optimiser.
+    - `step`: steps done in all stages.
+    """
 
     model: PyTree
-    """The best model on validation, or the last one that is finite, in the dtypes it was given in."""
     history: History
-    """Loss and terms at every step, stage boundaries, validation losses."""
     result: Outcome
-    """Why the run ended: `"completed"`, `"early_stopped"`, `"stopped"`, `"non_finite"` or `"interrupted"`."""
     reason: str
-    """The same in words, with the term, the point or the row of the data where a loss was not finite."""
     loss: float
-    """The training loss after the last step, on the next batch; NaN where the run did not come to its end."""
     opt_state: PyTree
-    """The state of the last stage's optimiser."""
     step: int
-    """Steps done in all stages."""
 
     def __repr__(self) -> str:
         return f"FitResult(result={str(self.result)!r}, step={self.step}, loss={self.loss:.6g}, reason={self.reason!r})"
@@ -81,19 +83,26 @@ def fit(
     - `key`: a JAX PRNG key. All randomness comes from it and the number of the step.
     - `progress`: whether to show a bar. Default `True`.
     - `checkpoint`: a folder, or a `Checkpoint` with its period. Where the folder holds a run with the same arguments,
-      it is resumed, and gives the numbers of a run that was never interrupted. Default `None`.
+      it is resumed, and gives the numbers of a run that was never interrupted. A run with another initial model,
+      data, key, terms or stages is refused: arrays are compared by SHA-256, to the last bit, a function as `data`
+      cannot be. Another learning rate warns; so does another objective, as far as its code shows: bytecode, the
+      values that it closes over and the globals of its module that it reads. `validate` and `callbacks` may change.
+      Default `None`.
     - `callbacks`: functions of an `Info`, called between the pieces, or `Every(steps, function)`; one that returns
       `"stop"` ends the run. Default none.
 
     **Returns:** a `FitResult`. A keyboard interrupt ends the run with `"interrupted"` after writing a checkpoint; any
-    other exception in a callback or a validation function is raised after that, with the result as its `.fit_result`.
+    other exception in a callback, a validation function or the objective is raised after that, with the result as its
+    `.fit_result`.
     A loss that is not finite ends the run with `"non_finite"`, a warning and the term named; the model is the last one
     with a finite loss.
 
-    **Raises:** `ValueError` and `TypeError` for arguments that cannot work, before the first step.
+    **Raises:** `ValueError` and `TypeError` for arguments that cannot work, before the first step; `RuntimeError` that
+    names the step where a check inside the objective fails, such as that of a solve without `throw=False`.
 
     **Cost:** each stage compiles once; learning rates, other floats of a stage and numbers of steps can change without
-    recompiling, in a later call as well. Memory: three copies of the parameters and the state of the optimiser.
+    recompiling, in a later call as well. Memory: three copies of the parameters and the state of the optimiser. With
+    `checkpoint`, the data and the model are hashed once a call, at about a gigabyte a second.
 
     >>> import jax, jax.numpy as jnp
     >>> from sciml_jax import nn, train
@@ -154,15 +163,17 @@ def _plan(model, objective, stages, data, validate, key, checkpoint, callbacks) 
         checkpoint = Checkpoint(checkpoint)
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
         raise TypeError(f"checkpoint must be None, a folder or train.Checkpoint(...); got {type(checkpoint).__name__}")
+    # before the tracing: what an objective collects then is no part of it
+    codes = fingerprint_codes(objective, model, source) if checkpoint is not None else {}
     # traced once in the user's precision: what the objective returns is checked here, and the names of the terms known
     opened = open_stage(objective, adam(1), 0, source, key, params, parts, ())
     _, shapes = shape_of_loss(opened.setup, params, place(opened.stage, opened.setup.source, 0))
     terms = tuple(sorted(shapes))
-    folder = None
+    folder, identity = None, {}
     if checkpoint is not None:
         folder = open_folder(checkpoint.path, "checkpoint")
         sweep(folder)
-    identity = identify(model, stages, terms, describe_source(source), key)
+        identity = identify(model, stages, terms, source, key, codes)
     return Plan(
         objective, stages, source, validation, key, checkpoint, folder, callbacks, params, parts, terms, identity
     )
@@ -199,5 +210,9 @@ def _check_key(key: Any) -> None:
 
 
 def _leaves(model: PyTree) -> str:
-    leaves = [f"{jax.tree_util.keystr(path)}: {type(x).__name__}" for path, x in jax.tree.leaves_with_path(model)]
-    return ", ".join(leaves[:8]) + (", ..." if len(leaves) > 8 else "") if leaves else "none"
+    def kind(x: Any) -> str:
+        return f"{x.dtype}{list(x.shape)}" if eqx.is_array(x) else type(x).__name__
+
+    found = jax.tree.leaves_with_path(model)
+    leaves = [f"{jax.tree_util.keystr(path) or 'the model itself'}: {kind(x)}" for path, x in found[:8]]
+    return ", ".join(leaves) + (", ..." if len(found) > 8 else "") if leaves else "none"

@@ -8,7 +8,11 @@ from jaxtyping import Float, Int
 
 @dataclass(frozen=True)
 class StageSpan:
-    """The steps from `start` up to `stop` of the history belong to one stage."""
+    """The steps of a history that belong to one stage.
+
+    - `name`: that of the stage, such as `"adam"`.
+    - `start`, `stop`: the first step, and the one after the last.
+    """
 
     name: str
     start: int
@@ -19,8 +23,10 @@ class StageSpan:
 class History:
     """The record of a run, as NumPy arrays.
 
-    `loss[k]` and `terms[name][k]` are those of the parameters that step `k` started from, on its batch; `stages` are
-    the spans of steps; `validation_loss[j]` was taken after `validation_step[j]` steps.
+    - `loss` of shape `(steps,)`: `loss[k]` is that of the parameters that step `k` started from, on its batch.
+    - `terms`: a dict of such arrays, by the names of the objective's terms.
+    - `stages`: a `StageSpan` for every stage that has begun.
+    - `validation_step`, `validation_loss` of shape `(validations,)`: the loss and after how many steps it was taken.
 
     >>> import numpy as np
     >>> from sciml_jax.train import History, StageSpan

@@ -20,7 +20,14 @@ from .validation import Validation
 
 
 class Outcome(enum.StrEnum):
-    """Why a run ended; equal to its name as a string."""
+    """Why a run ended; equal to its name as a string.
+
+    - `completed`: all stages are done.
+    - `early_stopped`: validation has not improved for as long as `Validation(patience=)` allows.
+    - `stopped`: a callback asked for it.
+    - `non_finite`: the loss or the parameters were not finite any more.
+    - `interrupted`: Ctrl-C, or an exception.
+    """
 
     completed = "completed"
     early_stopped = "early_stopped"

@@ -13,6 +13,7 @@ from .batches import as_source
 from .callbacks import Every, Info, ask
 from .checkpoint import Snapshot, read_run, write_run
 from .diagnose import explain
+from .failure import steps_in_words, told_briefly
 from .history import History, Recorder, StageSpan
 from .identity import compare
 from .loop import (
@@ -151,8 +152,8 @@ class Run:
     def _advance(self) -> tuple[Outcome, str] | None:
         at, count = self.at, self._count()
         start = time.monotonic()
-        with self.at.opened.context():
-            state, rows, done, code = run_steps(self.at.opened.setup, at.state, self._place(), count)
+        with at.opened.context(), told_briefly(steps_in_words(at.total, count, at.opened.stage.name)):
+            state, rows, done, code = run_steps(at.opened.setup, at.state, self._place(), count)
             done, code = int(done), int(code)
             rows = jax.tree.map(lambda x: np.asarray(x)[:done], rows)
         self._pace(time.monotonic() - start, count)
@@ -181,8 +182,9 @@ class Run:
 
     def _finish(self) -> tuple[Outcome, str]:
         """The last parameters have not been judged yet: their loss is that of one step more, which is thrown away."""
-        with self.at.opened.context():
-            _, rows, _, code = run_steps(self.at.opened.setup, self.at.state, self._place(), 1)
+        at = self.at
+        with at.opened.context(), told_briefly(steps_in_words(at.total, 1, at.opened.stage.name)):
+            _, rows, _, code = run_steps(at.opened.setup, at.state, self._place(), 1)
             rows = jax.tree.map(lambda x: float(np.asarray(x)[0]), rows)
         if int(code) == LOSS_NOT_FINITE:
             ending = self._break(LOSS_NOT_FINITE, rows["loss"], rows["terms"])
@@ -219,7 +221,8 @@ class Run:
             return check_loss(target(join(params, p.parts)))
         bare = eqx.tree_at(lambda s: s.steps, p.stages[0], 0)
         setup = Setup(p.objective, p.parts, bare, as_source(target), p.key, p.terms, False)
-        return float(evaluate_jitted(setup, params, Place(np.int32(0), np.int32(0), ()))[0])
+        with told_briefly(f"on the validation data, after {self.at.total} steps"):
+            return float(evaluate_jitted(setup, params, Place(np.int32(0), np.int32(0), ()))[0])
 
     def info(self) -> Info:
         """What callbacks and the bar see."""

@@ -18,8 +18,9 @@ Schedule = Callable[[Any], Any]
 class StageStep(eqx.Module):
     """What one step of a stage returns.
 
-    `params` and `state` are those after the step; `loss` and `terms` belong to the parameters before it. `done` ends
-    the stage before its time (converged).
+    - `params`, `state`: the parameters and the state of the optimiser after the step.
+    - `loss`, `terms`: those of the parameters before it.
+    - `done`: ends the stage before its time (converged). Default `False`.
     """
 
     params: Params

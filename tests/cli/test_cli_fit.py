@@ -1,6 +1,8 @@
 """`sciml-jax fit`: one run on data with known parameters, and every way in which it can be asked for the impossible."""
 
+import dataclasses
 import json
+import re
 import subprocess
 import sys
 
@@ -8,8 +10,12 @@ import jax
 import numpy as np
 import pytest
 
+import sciml_jax
 from sciml_jax import train
 from sciml_jax.cli import fit, job, main
+from sciml_jax.cli.bar import JobBar
+from sciml_jax.cli.picture import title_of
+from sciml_jax.cli.table import table
 from sciml_jax.models import LotkaVolterra, UniversalLotkaVolterra
 from sciml_jax.train import Outcome
 
@@ -166,8 +172,6 @@ def test_an_interrupt_saves_what_there_is(instant, data, tmp_path, capsys, monke
 
 
 def test_an_interrupt_that_the_trainer_caught_ends_the_job(done, instant, data, tmp_path, monkeypatch):
-    import dataclasses
-
     stopped = dataclasses.replace(done[3].mechanistic, outcome=Outcome.interrupted)
     monkeypatch.setattr(job, "fit_lotka_volterra", lambda *args, **kwargs: stopped)
     monkeypatch.setattr(job, "fit_universal", lambda *args, **kwargs: pytest.fail("the job went on"))
@@ -253,6 +257,7 @@ def test_columns_by_name(capsys, tmp_path):
 
 def test_help_version_and_no_command(capsys):
     assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"sciml-jax {sciml_jax.__version__}\n"
     assert main(["--help"]) == 0
     assert main([]) == 0
     assert main(["fit", "--help"]) == 0
@@ -269,3 +274,43 @@ def test_as_a_program(tmp_path):
         assert ran.returncode == 2
         assert ran.stdout == ""
         assert ran.stderr.count("\n") == 1
+
+
+def test_the_table_says_nothing_of_a_gain_where_there_is_none(done):
+    document = json.loads((done[0] / "fit.json").read_text())
+    universal = document["universal"]
+    universal["priors"], universal["validation_rms_error"] = [0.05, 0.1, 0.5], [[2e-9, 1e-9, 3e-4]]
+    for prior in universal["priors"]:
+        universal["prior"] = prior
+        text = table(document)
+        said = "no better with a freer network" if prior == 0.05 else "have the error 0.000 with or without it"
+        assert said in text
+        assert "improve" not in text
+    universal["validation_rms_error"], universal["prior"] = [[0.4, 0.3, 0.2]], 0.5
+    assert "improve from 0.400 to 0.200 with it" in table(document)
+    universal["prior"] = 0.05
+    assert "are no better with a freer network" in table(document)
+
+
+def test_the_bar_puts_one_comma_between_time_and_loss():
+    import io
+
+    stream = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stderr", stream)
+        the_bar = JobBar(10)
+        the_bar.phase("fit", 10)(train.Info(3, 10, "adam", 3, 1.5, {"best": 1.0}, None, lambda: None))
+        the_bar.close()
+    assert re.search(r"\d\d:\d\d, loss 1.500e\+00, best 1.000e\+00", stream.getvalue())
+    assert " ," not in stream.getvalue()
+
+
+def test_the_picture_says_that_the_network_stays_near_zero(done):
+    assert "network" not in title_of(done[3]) or done[3].universal.prior == min(done[3].universal.priors)
+    there = done[3].curves
+    same = dict.fromkeys(there, there["Lotka–Volterra"])
+    pretended = dataclasses.replace(done[3])
+    pretended.__dict__["curves"] = same
+    assert title_of(pretended).endswith(", whose network stays near zero")
+    pretended.__dict__["curves"] = same | {"universal (UDE)": 1.1 * there["Lotka–Volterra"]}
+    assert title_of(pretended).endswith("a universal differential equation")

@@ -34,8 +34,8 @@ def test_everything_is_in_it():
     )
     labels = {line.get_label() for line in hare.get_lines()}
     assert {"first", "second", "naive: mean", "data, fitted", "data, held out"} <= labels
-    # the start that missed the data is left out of the curves, and is among the errors
-    assert "starts within twice the best (2 of 3)" in labels
+    # the starts that missed the data are left out of the curves, and are among the errors
+    assert "starts within 5% of the best (1 of 3)" in labels
     assert texts(figure)[2:] == [
         "Starts: 1 of 3 within 5% of the best",
         "Forecast of the held-out rows",
@@ -44,6 +44,15 @@ def test_everything_is_in_it():
     assert len(others[0].get_lines()[0].get_xdata()) == 3
     # the scale is that of the data and the fits
     assert 77.4 < hare.get_ylim()[1] < 120
+
+
+def test_curves_on_each_other_are_said_to_be_the_same():
+    def labels(factor):
+        figure = plot_fit(PELTS, SEEN, PELTS.t, {"first": PELTS.y, "second": factor * PELTS.y}, **STARTS)
+        return {line.get_label() for line in figure.axes[0].get_lines()}
+
+    assert {"first", "second, the same as first"} <= labels(1.005)
+    assert {"first", "second"} <= labels(1.02)
 
 
 def test_without_a_forecast_there_is_none():

@@ -1,10 +1,12 @@
 """Interrupt and resume: the same numbers, to the last bit, as a run that was never interrupted."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import equinox as eqx
@@ -82,7 +84,9 @@ def test_a_killed_process_resumes_to_the_same_numbers(whole, tmp_path):
             time.sleep(0.02)
         assert process.poll() is None, "the run ended before it could be killed"
         process.send_signal(signal.SIGKILL)
-    resumed = run.fit(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # the same code, whether it was run or imported
+        resumed = run.fit(tmp_path)
     assert_identical(resumed, whole)
 
 
@@ -134,6 +138,7 @@ def other_model(**options):
         ({"model": {"w": jnp.ones(4)}}, r"another model: .*it has 3, this one 4"),
         ({"model": {"v": jnp.ones(1)}}, r"another model: "),
         ({"model": {"mean": Frozen(jnp.ones(2))}}, r"do not train have other values"),
+        ({"model": {"w": jnp.zeros(3)}}, r"the initial model has other values.*pass the model that it began with"),
         ({"stages": [train.sgd(10)]}, r"another stage 0: .*adam"),
         ({"stages": [train.adam(10, b1=0.9, resample=2)]}, r"another stage 0: fixed: .resample: it has 1, this one 2"),
         ({"stages": [train.adam(4)]}, r"has done 10 steps, more than the 4 asked for"),
@@ -148,6 +153,68 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, changed, message):
         other_model(checkpoint=tmp_path, **changed)
     assert str(tmp_path) in str(caught.value)
     assert "give another folder" in str(caught.value)
+
+
+@pytest.mark.parametrize("wrap", [lambda x: {"x": x}, lambda x: train.Batches(x, 2), lambda x: x.astype(np.float32)])
+def test_other_values_of_the_data_are_refused(tmp_path, wrap):
+    x = np.arange(4.0)
+    other_model(checkpoint=tmp_path, data=wrap(x))
+    other_model(checkpoint=tmp_path, data=wrap(x.copy()))
+    x[3] = np.nextafter(np.float32(3.0), np.float32(4.0))
+    with pytest.raises(ValueError, match="the data have other values, in the same shapes; give another folder, or del"):
+        other_model(checkpoint=tmp_path, data=wrap(x))
+
+
+def test_another_objective_warns(tmp_path):
+    def make(power):
+        return lambda model, batch, key: jnp.sum(jnp.abs(model["w"] - 3.0) ** power)
+
+    other_model(checkpoint=tmp_path, objective=make(2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        other_model(checkpoint=tmp_path, objective=make(2))
+    with pytest.warns(UserWarning, match="was written with another objective, and the run goes on with this one"):
+        other_model(checkpoint=tmp_path, objective=make(4))
+
+
+def test_another_function_that_draws_data_warns(tmp_path):
+    other_model(checkpoint=tmp_path, data=lambda key: jax.random.normal(key))
+    with pytest.warns(UserWarning, match="was written with another data function"):
+        other_model(checkpoint=tmp_path, data=lambda key: 2.0 * jax.random.normal(key))
+
+
+def test_another_activation_warns(tmp_path):
+    def fit(activation):
+        net = nn.MLP(1, 1, 3, 1, activation=activation, key=KEY)
+        stages = [train.adam(3)]
+        options = {"stages": stages, "key": KEY, "progress": False, "checkpoint": tmp_path}
+        return train.fit(net, lambda m, b, k: jnp.sum(m(jnp.ones(1)) ** 2), **options)
+
+    fit(jnp.tanh)
+    with pytest.warns(UserWarning, match="was written with another model code"):
+        fit(jnp.sin)
+
+
+def test_another_python_says_nothing_of_code(tmp_path):
+    other_model(checkpoint=tmp_path)
+    for path in tmp_path.glob("*/state.json"):
+        document = json.loads(path.read_text())
+        document["identity"]["codes"]["objective"] = {"python": "2.7", "code": "other"}
+        path.write_text(json.dumps(document))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        other_model(checkpoint=tmp_path)
+
+
+def test_a_checkpoint_of_an_older_version_is_refused_with_a_clear_answer(tmp_path):
+    other_model(checkpoint=tmp_path)
+    for path in tmp_path.glob("*/state.json"):
+        document = json.loads(path.read_text())
+        for name in ("content", "initial", "codes"):
+            del document["identity"][name]
+        path.write_text(json.dumps(document))
+    with pytest.raises(ValueError, match=r"written by an older version.*cannot be told.*train.load_model reads"):
+        other_model(checkpoint=tmp_path)
 
 
 def test_the_folder_is_checked_before_the_first_step(tmp_path):

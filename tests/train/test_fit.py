@@ -1,5 +1,6 @@
 """The training loop: what it keeps, what it says, and how it ends."""
 
+import dataclasses
 import warnings
 
 import equinox as eqx
@@ -201,6 +202,38 @@ def test_a_later_stage_that_fails_keeps_what_the_first_one_did():
     assert np.isfinite(result.model).all()
 
 
+def test_a_solve_that_fails_inside_the_objective_is_told_in_few_words(tmp_path):
+    def objective(model, batch, key):
+        # y' = a y² from 1 is infinite at 1/a, which a reaches 1 on its way
+        return -sj.solve_ode(lambda t, y, a: a * y**2, (0.0, 1.0), 1.0, model).y
+
+    with pytest.raises(RuntimeError, match=r"^the objective failed at .*step.* \(stage 'sgd'\): ") as caught:
+        fit(jnp.array(0.9), objective, train.sgd(2000, 1e-3), checkpoint=tmp_path)
+    text = str(caught.value)
+    assert "throw=False" in text
+    assert "\n" not in text
+    assert "Traceback" not in text
+    assert caught.value.__cause__ is not None
+    result = caught.value.fit_result
+    assert result.result == "interrupted"
+    assert np.isfinite(result.history.loss).all()
+    assert np.array_equal(train.load_model(tmp_path), result.model)
+
+
+def test_an_error_of_the_objective_itself_is_raised_as_it_is():
+    def objective(model, batch, key):
+        raise KeyError("callback")
+
+    with pytest.raises(KeyError, match="callback"):
+        fit(jnp.ones(2), objective)
+
+
+@pytest.mark.parametrize("kind", [train.FitResult, train.Info, train.History, train.StageSpan])
+def test_fields_are_described_where_help_shows_them(kind):
+    for field in dataclasses.fields(kind):
+        assert f"`{field.name}`" in kind.__doc__, field.name
+
+
 def test_the_result_prints_short():
     text = repr(fit(jnp.zeros(2)))
     assert text.startswith("FitResult(result='completed', step=20, loss=0.000265")
@@ -219,6 +252,7 @@ def test_the_result_prints_short():
         ({"model": {"n": jnp.arange(3), "k": 1.5}}, ValueError, r"model has no array to train.*\['k'\]: float"),
         ({"model": Frozen(jnp.ones(2))}, ValueError, "model has no array to train"),
         ({"model": None}, ValueError, "Its leaves: none"),
+        ({"model": jnp.arange(3, dtype=jnp.int32)}, ValueError, r"Its leaves: the model itself: int32\[3\]"),
         ({"objective": 1.0}, TypeError, r"objective must be a function objective\(model, batch, key\).*got float"),
         ({"objective": lambda m: m}, TypeError, r"its signature is \(m\): too many.*Take all three"),
         ({"objective": lambda m, b, k: m}, ValueError, r"the loss .* has shape \(2,\).*jnp.mean or jnp.sum"),
