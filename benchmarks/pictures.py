@@ -4,6 +4,8 @@ from pathlib import Path
 
 from .results import Results
 
+TITLES = {"lotka_volterra": "Lotka–Volterra", "pleiades": "Pleiades", "outer_solar_system": "Outer solar system"}
+
 
 def work_precision_picture(results: Results, path: Path, quantity: str, target: float | None = None) -> None:
     """Time against achieved error, one panel a case, one line a contender (peers dashed); both axes logarithmic."""
@@ -27,7 +29,7 @@ def work_precision_picture(results: Results, path: Path, quantity: str, target: 
         if target is not None:
             panel.axvline(target, color="0.6", linewidth=0.8)
         panel.invert_xaxis()
-        panel.set(title=case.replace("_", " ").capitalize(), xlabel=quantity, ylabel="time of one solve in ms")
+        panel.set(title=TITLES.get(case, case), xlabel=quantity, ylabel="time of one solve in ms")
         panel.grid(True, which="major", alpha=0.3)
     panels[0][-1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.savefig(path, dpi=150)

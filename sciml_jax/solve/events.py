@@ -1,5 +1,6 @@
 """Events: sign changes along the solution, found on the interpolant; the solve ends there or jumps and goes on."""
 
+import functools
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -116,14 +117,25 @@ def new_log(capacity: int, t: Time, y: State) -> tuple[Int[Array, ""], Rows]:
     return jnp.int32(0), empty_rows(capacity, (t, jnp.int32(0), y))
 
 
-def look(events: Events, problem: Problem, method: Method, dense, t: Time, t_right: Time, signs) -> Search:
-    """Samples the conditions inside a step for their first sign change; `signs` are those at `t` (0: not yet known,
-    ±2: changed by the jump at `t`).
+def sample(events: Events, problem: Problem, method: Method, dense, t: Time, t_right: Time) -> list[Array]:
+    """The values of the conditions inside a step and at its end, from its prepared dense data.
 
-    `dense` is prepared. Cost: one evaluation of interpolant and conditions a sample, all samples at once.
+    Cost: one evaluation of interpolant and conditions a sample, all samples at once.
     """
     states = method.samples(dense, t, t_right, _SAMPLES)
-    values = [conditions(events, problem, s, y) for s, y in zip(_nodes(t, t_right), states, strict=True)]
+    return [conditions(events, problem, s, y) for s, y in zip(_nodes(t, t_right), states, strict=True)]
+
+
+def quiet(values: list[Array], signs: Int[Array, " events"]) -> Bool[Array, ""]:
+    """Whether all samples have the signs from before, so that there is nothing to look for in this step."""
+    sign = jnp.where(jnp.abs(signs) == _DUE, 0, signs).astype(values[0].dtype)
+    # not positive: changed, zero, NaN, or unknown before
+    return jnp.all(functools.reduce(jnp.minimum, [v * sign for v in values]) > 0)
+
+
+def look(events: Events, values: list[Array], signs: Int[Array, " events"]) -> Search:
+    """The first sign change among the samples of a step; `signs` are those before it (0: not yet known, ±2: changed by
+    the jump at its left end)."""
     none = len(_SAMPLES)
     before, interval, signs_there = jnp.sign(signs), jnp.where(_due(signs), 0, none), signs
     for j in range(none):

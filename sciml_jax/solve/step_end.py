@@ -1,5 +1,6 @@
 """Where a step ends: cut by an event, at a time that is hit exactly, or moved by the projection."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -74,9 +75,9 @@ def finish(job: Job, loop, log, step: Step, t_right: Time, target: Time, at_stop
     after, n_events = After(t_next, step.y, step.accepted, code, loop.signs), loop.n_events
     if job.events:
         dense = method.prepare(problem, loop.t, t_right - loop.t, step.dense)
-        search = ev.look(job.events, problem, method, dense, loop.t, t_right, loop.signs)
+        values = ev.sample(job.events, problem, method, dense, loop.t, t_right)
 
-        def jump(state, log, on):
+        def jump(search: ev.Search, state, log, on):
             _, n_events = state
             hit = ev.locate(job.events, problem, method, dense, loop.t, t_right, search, on)
             j = ev.jump(job.events, problem, method, dense, loop.t, t_right, hit.which, hit.t, step.accepted)
@@ -84,8 +85,13 @@ def finish(job: Job, loop, log, step: Step, t_right: Time, target: Time, at_stop
             log = write_row(log, (j.t, hit.which, j.y_before), n_events, on)
             return (After(j.t, j.y, j.state, hit.which, signs), n_events + 1), log
 
-        uncut = (after._replace(signs=search.signs), n_events)
-        (after, n_events), log = when(on & search.hit, jump, uncut, log)
+        def look(state, log, on):
+            uncut, n_events = state
+            search = ev.look(job.events, values, uncut.signs)
+            uncut = uncut._replace(signs=search.signs)
+            return when(on & search.hit, partial(jump, search), (uncut, n_events), log)
+
+        (after, n_events), log = when(on & ~ev.quiet(values, loop.signs), look, (after, n_events), log)
     if job.step_to is not None:
 
         def restart(after: After, _, on):
