@@ -16,6 +16,8 @@ NAMES = (
     "vmap_saves",
     "orbits",
     "work_precision",
+    "rober",
+    "rober_gradient",
 )
 
 

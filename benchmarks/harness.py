@@ -233,4 +233,8 @@ class Benchmark:
 
 
 def _present(need: str) -> bool:
-    return shutil.which("cc") is not None if need == "cc" else importlib.util.find_spec(need) is not None
+    if need == "cc":
+        return shutil.which("cc") is not None
+    if need == "cvode":  # SUNDIALS with its headers, as in Debian's libsundials-dev
+        return any((Path(folder) / "cvode" / "cvode.h").exists() for folder in ("/usr/include", "/usr/local/include"))
+    return importlib.util.find_spec(need) is not None

@@ -9,6 +9,8 @@ import jax.core
 from jax.extend.core import ClosedJaxpr, Jaxpr
 from jaxtyping import Array, PyTree
 
+from .dependencies import depends
+
 
 class Closed(eqx.Module):
     """A function traced once for arguments of one type; the arrays it closed over are leaves of this module.
@@ -26,6 +28,12 @@ class Closed(eqx.Module):
         if tree != self.in_tree:
             raise TypeError(f"a traced function was made for arguments {self.in_tree}, but called with {tree}")
         return jax.tree.unflatten(self.out_tree, jax.core.eval_jaxpr(self.jaxpr, self.captured, *flat))
+
+    def ignores(self, argument: int) -> bool:
+        """Whether the value certainly does not depend on the argument in this place."""
+        flat = jax.tree.unflatten(self.in_tree, range(self.in_tree.num_leaves))
+        marked = set(jax.tree.leaves(flat[argument]))
+        return not any(depends(self.jaxpr, [i in marked for i in range(self.in_tree.num_leaves)]))
 
     @property
     def size(self) -> int:

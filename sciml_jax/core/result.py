@@ -22,7 +22,7 @@ class RESULT(eqx.Enumeration):
     event_occurred = "A terminating event ended the solve before t1."
     max_steps_reached = (
         "The solver took max_steps steps before it reached t1. Raise max_steps=, loosen rtol= and atol=, "
-        "or, where the problem is stiff, use an implicit method."
+        "or, where the problem is stiff, use an implicit method: method=sj.Rodas5P()."
     )
     dt_min_reached = (
         "The step size fell below the smallest one that t (or dt_min=) allows. The tolerance may be below the rounding "

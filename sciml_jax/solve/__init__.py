@@ -22,6 +22,7 @@ from .explicit import (
     Vern9,
 )
 from .failure import SolveError
+from .implicit import Rodas3, Rodas4, Rodas5P, Rodas42, Rosenbrock, Rosenbrock23, RosenbrockTableau
 from .method import Method, MethodState, Step
 from .ode import solve_ode
 from .problem import Problem
@@ -75,6 +76,13 @@ __all__ = [
     "Ralston",
     "Recorded",
     "ReversibleHeun",
+    "Rodas3",
+    "Rodas4",
+    "Rodas42",
+    "Rodas5P",
+    "Rosenbrock",
+    "Rosenbrock23",
+    "RosenbrockTableau",
     "RungeKutta",
     "SSPRK3",
     "SSPRK43",

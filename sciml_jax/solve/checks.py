@@ -80,6 +80,11 @@ def check(request: "Request", gradient: Any) -> None:
 def _check_functions(request: "Request") -> None:
     if not isinstance(request.field, StructuredField):
         callable_with("field", request.field, "t, y, args")
+    if request.jacobian is not None:
+        callable_with("jacobian", request.jacobian, "t, y, args")
+        if not request.method.uses_jacobian:
+            name = type(request.method).__name__
+            raise ValueError(f"jacobian= is for implicit methods, and {name} is explicit: give method=sj.Rodas5P()")
     if request.projection is not None:
         callable_with("projection", request.projection, "t, y, args")
     for save in request.saves:

@@ -57,5 +57,6 @@ def _message(solution: Solution, t_span: tuple) -> str:
     work = f"after {int(stats['accepted'])} accepted and {int(stats['rejected'])} rejected steps"
     left = abs(float(t_span[1]) - float(state.t))
     dt = math.copysign(min(abs(float(state.dt)), left), float(state.dt))
-    stiff = " It looks stiff: an implicit method would take fewer steps." if bool(stats.get("stiff", False)) else ""
+    hint = " It looks stiff: an implicit method, sj.Rodas5P(), would take fewer steps."
+    stiff = hint if bool(stats.get("stiff", False)) else ""
     return f"{reason}{stiff}\nThe solve stopped {place}, {work}; the next step was to be {dt:.3g}."

@@ -91,6 +91,11 @@ class Method(eqx.Module):
         return True
 
     @property
+    def uses_jacobian(self) -> bool:
+        """Whether steps need the Jacobian of the field: implicit methods."""
+        return False
+
+    @property
     def interpolation_order(self) -> int:
         """The order of what `interpolate` gives between steps; 3, cubic Hermite, unless said otherwise."""
         return 3

@@ -40,6 +40,7 @@ def solve_ode(
     step_to: ArrayLike | None = None,
     max_steps: int = 100_000,
     max_events: int = 1000,
+    jacobian: Callable | None = None,
     norm: Callable = trees.rms_norm,
     projection: Callable | None = None,
     has_aux: bool = False,
@@ -67,6 +68,8 @@ def solve_ode(
       or a time of `step_to` cuts one in two).
     - `dt_min`, `dt_max`: bounds of the step size. `step_to`: times to step to exactly, where an input jumps.
     - `max_steps`: attempts before giving up (100,000; static).
+    - `jacobian`: `jacobian(t, y, args)`, the matrix df_i/dy_j of shape (n, n), for implicit methods; by default they
+      differentiate the field.
     - `norm`: of the scaled error, `norm(tree) -> number`. `projection`: `projection(t, y, args) -> y` after every
       accepted step. `has_aux`: the field returns `(dy, aux)`, saved as `sol.aux`.
     - `throw`: raise when the solve fails; else look at `sol.result`. `progress`: show a bar.
@@ -109,6 +112,7 @@ def solve_ode(
         dt_max=arguments.positive("dt_max", dt_max),
         step_to=arguments.stops(step_to),
         norm=norm,
+        jacobian=jacobian,
         projection=projection,
         has_aux=has_aux,
         progress=progress,

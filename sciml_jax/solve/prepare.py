@@ -38,6 +38,7 @@ class Request(eqx.Module):
     dt_max: Any
     step_to: Any
     norm: Callable
+    jacobian: Callable | None
     projection: Callable | None
     has_aux: bool
     progress: bool
@@ -65,6 +66,7 @@ def prepare(request: Request) -> Job:
         rtol=jax.tree.map(lambda x: jnp.asarray(x, dtype), request.rtol),
         atol=jax.tree.map(lambda x: jnp.asarray(x, dtype), request.atol),
         norm=_norm(request.norm, y0),
+        jacobian=_jacobian(request, closed, t0, y0, args),
     )
     saves = tuple(
         _save(save, ordered, closed, aux, t0, t1, request)
@@ -97,6 +99,21 @@ def _max_steps(request: Request) -> int:
         return request.max_steps
     cuts = (request.max_events if request.events else 0) + (0 if request.step_to is None else request.step_to.size)
     return request.controller.n + cuts
+
+
+def _jacobian(request: Request, closed, t0, y0, args) -> Callable | None:
+    """The user's Jacobian, traced and checked."""
+    given = request.jacobian
+    if given is None:
+        return None
+    if not (isinstance(y0, jax.Array) and y0.ndim == 1 and not jnp.iscomplexobj(y0)):
+        raise ValueError(f"jacobian= needs y0 to be one real vector, shape (n,); it is {trees.describe(request.y0)}")
+    jacobian = closed(given)
+    out = jax.tree.leaves(jax.eval_shape(jacobian, t0, y0, args))
+    n = y0.shape[0]
+    if len(out) != 1 or out[0].shape != (n, n):
+        raise ValueError(f"jacobian must return df_i/dy_j as an array of shape ({n}, {n}); it returned {out}")
+    return closed(lambda t, y, a: jnp.asarray(given(t, y, a), y0.dtype))
 
 
 def _norm(norm: Callable, y0: State) -> Callable:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
 
-from ..core import trees
+from ..core import Closed, trees
 from ..core.types import State, Time
 
 
@@ -33,6 +33,11 @@ class Problem(eqx.Module):
     def evaluate(self, t: Time, y: State) -> State:
         """The derivative dy/dt at (t, y), in the dtypes of y."""
         return as_derivative(self.field(t, y, self.args), y)
+
+    @property
+    def autonomous(self) -> bool:
+        """Whether the field certainly does not depend on time."""
+        return isinstance(self.field, Closed) and self.field.ignores(0)
 
     def error_norm(self, error: State, y0: State, y1: State) -> Time:
         """The norm of the error estimate over `atol + rtol max(|y0|, |y1|)`: a step with at most 1 is accepted."""

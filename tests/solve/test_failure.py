@@ -159,5 +159,5 @@ def test_stiffness_is_hinted_at():
     assert not bool(sj.solve_ode(relax, (0.0, 2.0), 1.0, 1.0).stats["stiff"])
     smooth = sj.solve_ode(lambda t, y, k: jnp.cos(k * t), (0.0, 2.0), 1.0, 1e4)
     assert int(smooth.stats["steps"]) > 1000 and not bool(smooth.stats["stiff"])
-    with pytest.raises(sj.SolveError, match="It looks stiff: an implicit method would take fewer steps"):
+    with pytest.raises(sj.SolveError, match="It looks stiff: an implicit method, sj.Rodas5P"):
         sj.solve_ode(relax, (0.0, 2.0), 1.0, 1e4, max_steps=2000)

@@ -1,0 +1,124 @@
+"""Rosenbrock-Wanner steps: implicit methods without Newton's iteration, one matrix a step."""
+
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ...core import trees
+from ...linalg import jacobian, linear_solver
+from ..interpolation import Hermite, hermite, theta
+from ..method import Method, MethodState, Step
+from ..problem import Problem, State, Time
+from .layout import Layout
+from .rosenbrock_tableau import RosenbrockTableau
+
+
+class Polynomial(NamedTuple):
+    """Dense data of a step: its ends, and the states that correct the straight line between them."""
+
+    y0: State
+    y1: State
+    k: tuple[State, ...]
+
+
+class Rosenbrock(Method):
+    r"""A Rosenbrock-Wanner method; subclasses give a `tableau`.
+
+    Every stage solves one linear system with the matrix $W = I/(h\gamma) - J$, J being the Jacobian of the field at
+    the start of the step: exact, and differentiated where a gradient goes through. There is no iteration that could
+    fail to converge.
+
+    Cost a step: s - 1 evaluations of the field, one Jacobian (n directional derivatives, or the user's `jacobian=`),
+    one derivative in time unless the field does not depend on it, one LU factorisation, s solves.
+    """
+
+    tableau: ClassVar[RosenbrockTableau]
+
+    @property
+    def order(self) -> int:
+        return self.tableau.order
+
+    @property
+    def uses_jacobian(self) -> bool:
+        return True
+
+    @property
+    def interpolation_order(self) -> int:
+        return self.tableau.dense_order
+
+    def init(self, problem: Problem, t: Time, y: State, dt: Time) -> MethodState:
+        return MethodState(problem.evaluate(t, y))
+
+    def restart(self, problem: Problem, t: Time, y: State, state: MethodState) -> MethodState:
+        return MethodState(problem.evaluate(t, y))
+
+    def init_counts(self) -> dict[str, int]:
+        return {"field_evaluations": 1, "jacobians": 0, "factorisations": 0, "linear_solves": 0}
+
+    def step(self, problem: Problem, t: Time, y: State, dt: Time, state: MethodState) -> Step:
+        tableau, layout = self.tableau, Layout(y)
+        v = layout.vector(y)
+
+        def field(t: Time, v: Float[Array, " n"]) -> Float[Array, " n"]:
+            return layout.vector(problem.evaluate(t, layout.state(v)))
+
+        shift = 1 / (dt * tableau.gamma)
+        solve, jac = _solver(problem, layout, lambda v: field(t, v), t, y, v, shift)
+        slope = None
+        if any(tableau.time) and not problem.autonomous:
+            slope = dt * jax.jvp(lambda t: field(t, v), (t,), (jnp.ones_like(t),))[1]
+        f0, us, evaluations, inner = layout.vector(state.carry), [], 0, v
+        for i in range(tableau.stages):
+            inner = trees.axpy(1.0, trees.combine(tableau.a[i], us), v)
+            first = not any(tableau.a[i]) and tableau.nodes[i] == 0
+            rhs = f0 if first else field(t + tableau.nodes[i] * dt, inner)
+            evaluations += not first
+            rhs = trees.axpy(1 / dt, trees.combine(tableau.coupling[i], us), rhs)
+            if slope is not None and tableau.time[i]:
+                rhs = rhs + tableau.time[i] * slope
+            us.append(solve(rhs))
+        v1: Any = trees.axpy(1.0, trees.combine(tableau.m, us), v)
+        # an infinite Jacobian makes every stage zero, and with it the estimate: the step must not pass for exact
+        estimate: Any = trees.combine(tableau.error, us)
+        error = estimate + 0.0 * jnp.sum(jac)
+        y1 = layout.state(v1)
+        f1 = problem.evaluate(t + dt, y1)
+        counts = {
+            "field_evaluations": evaluations + 1,
+            "jacobians": 1,
+            "factorisations": 1,
+            "linear_solves": tableau.stages,
+        }
+        dense: Any = Hermite(y, y1, state.carry, f1)
+        if tableau.dense:
+            rows: Any = [trees.combine(row, us) for row in tableau.dense]
+            dense = Polynomial(y, y1, tuple(layout.state(row) for row in rows))
+        return Step(y1, layout.state(error), MethodState(f1), state, dense, True, counts, tableau.error_order)
+
+    def interpolate(self, dense, t_left: Time, t_right: Time, t: Time) -> State:
+        if not self.tableau.dense:
+            return hermite(dense, t_left, t_right, t)
+        s = theta(t_left, t_right, t)
+
+        def leaf(y0, y1, *k):
+            total = k[-1]
+            for x in k[-2::-1]:
+                total = x + s * total
+            return (y0 + s * (y1 - y0 + (1 - s) * total)).astype(y0.dtype)
+
+        return jax.tree.map(leaf, dense.y0, dense.y1, *dense.k)
+
+
+def _solver(problem: Problem, layout: Layout, field, t: Time, y: State, v, shift):
+    """A solver for W = shift I - J, and J; derivatives go through products with J, not through the elimination."""
+    given = problem.jacobian
+    jac = given(t, y, problem.args) if given is not None else jacobian(field, jax.lax.stop_gradient(v))
+    matrix = shift * jnp.eye(layout.size, dtype=v.dtype) - jac
+
+    def multiply(x):
+        product = jac @ x if given is not None else jax.jvp(field, (v,), (x,))[1]
+        return shift * x - product
+
+    return linear_solver(matrix, multiply), jax.lax.stop_gradient(jac)
