@@ -42,4 +42,9 @@ def _own_look(plt, i: int, n: int) -> dict:
 
 
 def _peer_look(i: int) -> dict:
-    return {"color": ("black", "0.45", "0.65")[i % 3], "marker": "x+1"[i % 3], "linestyle": "--"}
+    style = ("--", ":", "-.")[i % 3]
+    return {
+        "color": ("black", "0.45", "0.65", "tab:brown", "tab:pink")[i % 5],
+        "marker": "x+123"[i % 5],
+        "linestyle": style,
+    }

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*its interpolant order 3")
 
 NAMES = tuple(BY_NAME)
 # Compiling the gradients of many stages takes up to ten seconds each, and takes the same way as with few.
-HEAVY = ("Vern8", "Dopri8", "Vern9", "Feagin14", "Yoshida6", "KahanLi8")
+HEAVY = ("Rodas5P", "Vern8", "Dopri8", "Vern9", "Feagin14", "Yoshida6", "KahanLi8")
 
 
 def with_heavy_marked(names):
@@ -41,7 +41,7 @@ def test_every_method_has_a_row():
         for name, value in vars(sj).items()
         if inspect.isclass(value) and issubclass(value, sj.Method) and not inspect.isabstract(value)
     }
-    assert methods - {"RungeKutta", "Composition", "Symplectic"} == set(NAMES)
+    assert methods - {"RungeKutta", "Composition", "Symplectic", "Rosenbrock"} == set(NAMES)
 
 
 @pytest.mark.float32

@@ -65,7 +65,7 @@ class Rosenbrock(Method):
             return layout.vector(problem.evaluate(t, layout.state(v)))
 
         shift = 1 / (dt * tableau.gamma)
-        solve, jac = _solver(problem, layout, lambda v: field(t, v), t, y, v, shift)
+        solve, jac = _solver(problem, layout, lambda v: field(t, v), t, y, v, shift, tableau.stages)
         slope = None
         if any(tableau.time) and not problem.autonomous:
             slope = dt * jax.jvp(lambda t: field(t, v), (t,), (jnp.ones_like(t),))[1]
@@ -111,14 +111,21 @@ class Rosenbrock(Method):
         return jax.tree.map(leaf, dense.y0, dense.y1, *dense.k)
 
 
-def _solver(problem: Problem, layout: Layout, field, t: Time, y: State, v, shift):
-    """A solver for W = shift I - J, and J; derivatives go through products with J, not through the elimination."""
+def _solver(problem: Problem, layout: Layout, field, t: Time, y: State, v, shift, stages: int):
+    """A solver for W = shift I - J, and J.
+
+    Derivatives go through products with J, not through the elimination: with the matrix itself where it has fewer
+    columns than there are stages to multiply it with, else by directional derivatives of the field.
+    """
     given = problem.jacobian
-    jac = given(t, y, problem.args) if given is not None else jacobian(field, jax.lax.stop_gradient(v))
+    whole = given is not None or layout.size <= stages
+    if given is not None:
+        jac = given(t, y, problem.args)
+    else:
+        jac = jacobian(field, v if whole else jax.lax.stop_gradient(v))
     matrix = shift * jnp.eye(layout.size, dtype=v.dtype) - jac
 
     def multiply(x):
-        product = jac @ x if given is not None else jax.jvp(field, (v,), (x,))[1]
-        return shift * x - product
+        return shift * x - (jac @ x if whole else jax.jvp(field, (v,), (x,))[1])
 
     return linear_solver(matrix, multiply), jax.lax.stop_gradient(jac)
