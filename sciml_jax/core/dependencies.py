@@ -67,10 +67,14 @@ def _while(eqn: JaxprEqn, inputs: list[bool], differentiably: bool) -> list[bool
 
 
 def _scan(eqn: JaxprEqn, inputs: list[bool], differentiably: bool) -> list[bool]:
-    n_consts, n_carry = eqn.params["num_consts"], eqn.params["num_carry"]
-    consts, carry, xs = inputs[:n_consts], inputs[n_consts : n_consts + n_carry], inputs[n_consts + n_carry :]
+    body = _open(eqn.params["jaxpr"])
+    # the names of these numbers change with JAX's version; what is scanned over has one axis more outside than inside
+    n_carry = sum(a.aval.shape == b.aval.shape for a, b in zip(eqn.outvars, body.outvars, strict=True))
+    n_whole = sum(a.aval.shape == b.aval.shape for a, b in zip(eqn.invars, body.invars, strict=True))
+    n_consts = n_whole - n_carry
+    consts, carry, xs = inputs[:n_consts], inputs[n_consts:n_whole], inputs[n_whole:]
     while True:
-        out = depends(_open(eqn.params["jaxpr"]), consts + carry + xs, differentiably=differentiably)
+        out = depends(body, consts + carry + xs, differentiably=differentiably)
         new = [a or b for a, b in zip(carry, out[:n_carry], strict=True)]
         if new == carry:
             return carry + out[n_carry:]
