@@ -66,11 +66,15 @@ def _while(eqn: JaxprEqn, inputs: list[bool], differentiably: bool) -> list[bool
         carry = new
 
 
+def _axes(atom) -> int:
+    return len(getattr(atom.aval, "shape", ()))
+
+
 def _scan(eqn: JaxprEqn, inputs: list[bool], differentiably: bool) -> list[bool]:
     body = _open(eqn.params["jaxpr"])
     # the names of these numbers change with JAX's version; what is scanned over has one axis more outside than inside
-    n_carry = sum(a.aval.shape == b.aval.shape for a, b in zip(eqn.outvars, body.outvars, strict=True))
-    n_whole = sum(a.aval.shape == b.aval.shape for a, b in zip(eqn.invars, body.invars, strict=True))
+    n_carry = sum(_axes(a) == _axes(b) for a, b in zip(eqn.outvars, body.outvars, strict=True))
+    n_whole = sum(_axes(a) == _axes(b) for a, b in zip(eqn.invars, body.invars, strict=True))
     n_consts = n_whole - n_carry
     consts, carry, xs = inputs[:n_consts], inputs[n_consts:n_whole], inputs[n_whole:]
     while True:
