@@ -4,7 +4,7 @@ from .closure import Closed, close
 from .entry import call_jitted
 from .frozen import Frozen
 from .loop import when, while_loop
-from .result import RESULT, either
+from .result import RESULT, either, succeeded
 from .rows import Rows, empty_rows, read_row, write_row
 from .trees import max_norm, rms_norm
 from .xla import tune
@@ -21,6 +21,7 @@ __all__ = [
     "max_norm",
     "read_row",
     "rms_norm",
+    "succeeded",
     "tune",
     "when",
     "while_loop",

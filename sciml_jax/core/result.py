@@ -44,6 +44,11 @@ class RESULT(eqx.Enumeration):
     save_outside_span = "save= names times outside t_span. Clip them to the span, or widen it."
 
 
+def succeeded(result: Any) -> Bool[Array, "..."]:
+    """Whether a result is one of the successes."""
+    return (result == RESULT.successful) | (result == RESULT.event_occurred)
+
+
 def either(on: Bool[Array, ""], yes: Any, no: Any) -> Any:
     """One of two results, by a traced condition."""
     return RESULT.where(on, yes, no)

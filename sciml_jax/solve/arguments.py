@@ -10,6 +10,7 @@ import numpy as np
 
 from .events import Event
 from .failure import known
+from .problem import as_times
 
 Kind = TypeVar("Kind")
 
@@ -117,7 +118,7 @@ def stops(step_to: Any) -> Any:
     if step_to is None:
         return None
     try:
-        times = step_to if isinstance(step_to, jax.Array) else np.asarray(step_to, float)
+        times = as_times(step_to)
     except (TypeError, ValueError):
         raise TypeError(f"step_to must be times, shape (n,); got {step_to!r}") from None
     if times.ndim > 1:

@@ -53,13 +53,17 @@ def _check_times(save: Times, t_span, y0) -> None:
         raise ValueError("times in save= must be finite")
     low, high = sorted(float(t) for t in t_span)
     # the slack with which times are clipped to the span: four units in the last place of the solve's times
-    eps = float(jnp.finfo(trees.real_dtype(jax.tree.map(trees.as_inexact, y0))).eps)
-    slack = 4 * eps * max(abs(low), abs(high))
+    slack = 4 * _rounding(y0) * max(abs(low), abs(high))
     if ts.size and (ts.min() < low - slack or ts.max() > high + slack):
         raise ValueError(
             f"times in save= run from {ts.min()} to {ts.max()}, but t_span from {low} to {high}: "
             "clip them to the span, or widen it"
         )
+
+
+def _rounding(y0) -> float:
+    """The rounding error of the solve's times and states."""
+    return float(jnp.finfo(trees.real_dtype(jax.tree.map(trees.as_inexact, y0))).eps)
 
 
 def check(request: "Request", gradient: Any) -> None:
@@ -118,8 +122,7 @@ def _check_grid(request: "Request", controller: GivenSteps) -> None:
         return
     times = np.asarray(controller.times, np.float64)
     t0, t1 = (float(t) for t in request.t_span)
-    eps = float(jnp.finfo(trees.real_dtype(jax.tree.map(trees.as_inexact, request.y0))).eps)
-    if abs(times[0] - t0) > 4 * eps * max(abs(t0), abs(t1)):
+    if abs(times[0] - t0) > 4 * _rounding(request.y0) * max(abs(t0), abs(t1)):
         raise ValueError(f"times of sj.GivenSteps must start at t0 = {t0}; got {times[0]}")
     # an event ends a step before its given end, from which the next one goes on
     if not request.events and not np.all(np.diff(times) * (t1 - t0) > 0):
@@ -143,8 +146,7 @@ def _check_state(request: "Request") -> None:
 
 def _check_tolerances(request: "Request") -> None:
     y0 = jax.tree.map(trees.as_inexact, request.y0)
-    dtype = trees.real_dtype(y0)
-    eps = float(jnp.finfo(dtype).eps)
+    dtype, eps = trees.real_dtype(y0), _rounding(request.y0)
     for name in ("rtol", "atol"):
         value = getattr(request, name)
         for leaf in jax.tree.leaves(value):

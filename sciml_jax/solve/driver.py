@@ -73,7 +73,7 @@ def drive(job: Job, recorder: Recorder | None = None) -> tuple[Outcome, Any]:
     There is no branch on the method: it is the pure functions of `Method`.
     """
     problem, method = job.problem, job.method
-    direction = jnp.where(job.t1 < job.t0, -1.0, 1.0).astype(job.t0.dtype)
+    direction = job.direction
     loop, buffers, work = _start(job, direction, recorder)
 
     def active(loop: Loop):
@@ -277,8 +277,7 @@ def _result(job: Job, loop: Loop, attempts, stalled, dt_next, accept, finite, n_
 
 
 def _outcome(job: Job, loop: Loop, buffers: Buffers, work: Work) -> Outcome:
-    direction = jnp.where(job.t1 < job.t0, -1.0, 1.0)
-    done = loop.ended | (direction * (job.t1 - loop.t) <= 0)
+    done = loop.ended | (job.direction * (job.t1 - loop.t) <= 0)
     # a limit that is reached together with the end is no failure
     limits = (RESULT.max_steps_reached, RESULT.save_capacity_reached, RESULT.max_events_reached)
     harmless = done & (sum(loop.result == limit for limit in limits) > 0)

@@ -9,7 +9,7 @@ import jax.core
 import jax.numpy as jnp
 import numpy as np
 
-from ..core import RESULT
+from ..core import RESULT, succeeded
 from .solution import Solution
 
 
@@ -31,21 +31,23 @@ def report(solution: Solution, t_span: tuple, throw: bool) -> Solution:
     if not throw:
         return solution
     # an eager gradient or jvp wraps what it differentiates; the values inside are known
-    plain = jax.tree.map(lambda x: jax.lax.stop_gradient(x) if eqx.is_array(x) else x, solution)
-    if not known(plain.result):
-        return _checked(solution, plain)
-    if bool(np.all(plain.success)):
+    result = jax.lax.stop_gradient(solution.result)
+    if not known(result):
+        return _checked(solution, result)
+    if bool(np.all(succeeded(result))):
         return solution
+    arrays, rest = eqx.partition(solution, eqx.is_array)
+    plain = eqx.combine(jax.lax.stop_gradient(arrays), rest)
     raise SolveError(_message(plain, jax.lax.stop_gradient(t_span)), plain)
 
 
-def _checked(solution: Solution, plain: Solution) -> Solution:
+def _checked(solution: Solution, result: RESULT) -> Solution:
     """The solution, which cannot be computed without checking that the solve did not fail, and neither can derivatives.
 
     A number that is 1 once the check has been made multiplies every array: a compiled gradient that has no use for
     the solution itself still depends on it.
     """
-    one = plain.result.error_if(jnp.ones(()), ~plain.success)
+    one = result.error_if(jnp.ones(()), ~succeeded(result))  # type: ignore[attr-defined]
     inexact, rest = eqx.partition(solution, eqx.is_inexact_array)
     return eqx.combine(jax.tree.map(lambda x: x * one.astype(x.real.dtype), inexact), rest)
 

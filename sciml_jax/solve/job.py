@@ -9,6 +9,7 @@ from ..core import RESULT, Rows
 from .events import Event
 from .method import Method, MethodState
 from .problem import Problem, State, Time
+from .roots import direction_of
 from .saving import Save
 from .step_size import Controller
 
@@ -43,6 +44,11 @@ class Job(eqx.Module):
     progress: Any = eqx.field(static=True)
     max_steps: int = eqx.field(static=True)
     max_events: int = eqx.field(static=True)
+
+    @property
+    def direction(self) -> Time:
+        """+1 or -1, the direction of time."""
+        return direction_of(self.t1 - self.t0)
 
 
 class Outcome(NamedTuple):

@@ -108,12 +108,11 @@ def _jacobian(request: Request, closed, t0, y0, args) -> Callable | None:
         return None
     if not (isinstance(y0, jax.Array) and y0.ndim == 1 and not jnp.iscomplexobj(y0)):
         raise ValueError(f"jacobian= needs y0 to be one real vector, shape (n,); it is {trees.describe(request.y0)}")
-    jacobian = closed(given)
-    out = jax.tree.leaves(jax.eval_shape(jacobian, t0, y0, args))
-    n = y0.shape[0]
-    if len(out) != 1 or out[0].shape != (n, n):
-        raise ValueError(f"jacobian must return df_i/dy_j as an array of shape ({n}, {n}); it returned {out}")
-    return closed(lambda t, y, a: jnp.asarray(given(t, y, a), y0.dtype))
+    jacobian = closed(lambda t, y, a: jnp.asarray(given(t, y, a), y0.dtype))
+    shape, n = jax.eval_shape(jacobian, t0, y0, args).shape, y0.shape[0]
+    if shape != (n, n):
+        raise ValueError(f"jacobian must return df_i/dy_j as an array of shape ({n}, {n}); its shape is {shape}")
+    return jacobian
 
 
 def _norm(norm: Callable, y0: State) -> Callable:

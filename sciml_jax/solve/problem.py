@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import PyTree
 
 from ..core import Closed, trees
@@ -64,4 +65,9 @@ def as_derivative(dy: State, y: State) -> State:
     return jax.tree.map(lambda d, u: jnp.asarray(d, u.dtype), dy, y)
 
 
-__all__ = ["Problem", "State", "Time", "as_derivative"]
+def as_times(ts: Any) -> Any:
+    """Times as an array; what is no JAX array stays on the host, so that it can be looked at."""
+    return ts if isinstance(ts, jax.Array) else np.asarray(ts, float)
+
+
+__all__ = ["Problem", "State", "Time", "as_derivative", "as_times"]

@@ -7,12 +7,11 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from ..core import empty_rows, when, while_loop, write_row
 from .method import Method
-from .problem import Problem, State, Time
+from .problem import Problem, State, Time, as_times
 
 _CAPACITY = 4096  # steps, where none is given
 
@@ -92,10 +91,6 @@ class Final(Save):
         return counters, buffers
 
 
-def _as_times(ts: Any) -> Any:
-    return ts if isinstance(ts, jax.Array) else np.asarray(ts, float)
-
-
 class Times(Save):
     """Saves at given times, in any number and order, t0 and t1 included; `save=ts` is short for `save=Times(ts)`.
 
@@ -114,7 +109,7 @@ class Times(Save):
     (2,)
     """
 
-    ts: Float[Array, " n"] = eqx.field(converter=_as_times)
+    ts: Float[Array, " n"] = eqx.field(converter=as_times)
     function: Callable | None = None
     aux: Callable | None = None
     order: Int[Array, " n"] | None = None  # how the solver sorted them

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Int, PyTree
 
-from ..core import RESULT, Rows, read_row
+from ..core import RESULT, Rows, read_row, succeeded
 from .events import EventLog
 from .job import Job, Outcome, Resume
 from .method import Method
@@ -87,7 +87,7 @@ class Solution(eqx.Module):
     @property
     def success(self) -> Bool[Array, ""]:
         """Whether the solve reached t1 or a terminating event."""
-        return (self.result == RESULT.successful) | (self.result == RESULT.event_occurred)
+        return succeeded(self.result)
 
 
 def _refuse_outside(dense: DenseSolution, t: ArrayLike) -> None:
@@ -130,10 +130,10 @@ def _kept(job: Job, outcome: Outcome, save: Save, counters, rows) -> tuple[Any, 
     t_end = outcome.t
     last, last_aux = save.value(job.problem, t_end, outcome.y)
     if isinstance(save, Times):
-        direction = jnp.where(job.t1 < job.t0, -1.0, 1.0)
-        k, n = counters[0], jnp.sum(direction * (save.ts - t_end) <= 0)
+        reached = job.direction * (save.ts - t_end) <= 0
+        k, n = counters[0], jnp.sum(reached)
         values, aux = _padded(rows.all(), (last, last_aux), k)
-        out = (jnp.where(direction * (save.ts - t_end) <= 0, save.ts, t_end), values, aux)
+        out = (jnp.where(reached, save.ts, t_end), values, aux)
         if save.order is not None:
             back = jnp.argsort(save.order)
             out = jax.tree.map(lambda x: x[back], out)

@@ -1,16 +1,15 @@
 """Step-size control: I, PI and PID controllers, constant and given steps, and Hairer's first step."""
 
 from abc import abstractmethod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from ..core import trees
-from .problem import Problem, State, Time
+from .problem import Problem, State, Time, as_times
 
 
 class Verdict(NamedTuple):
@@ -161,10 +160,6 @@ class EqualSteps(ConstantSteps):
         return True
 
 
-def _as_times(times: ArrayLike) -> Any:
-    return times if isinstance(times, jax.Array) else np.asarray(times, float)
-
-
 class GivenSteps(ConstantSteps):
     """Steps that end at given times: step i ends at `times[i + 1]`, the last at t1.
 
@@ -178,7 +173,7 @@ class GivenSteps(ConstantSteps):
     True
     """
 
-    times: Float[Array, " n"] = eqx.field(converter=_as_times)
+    times: Float[Array, " n"] = eqx.field(converter=as_times)
 
     @property
     def prescribed(self) -> bool:

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from .rosenbrock import Rosenbrock
-from .rosenbrock_tableau import RosenbrockTableau
+from .rosenbrock_tableau import RosenbrockTableau, stiffly_accurate
 
 
 class Rodas3(Rosenbrock):
@@ -19,14 +19,12 @@ class Rodas3(Rosenbrock):
     True
     """
 
-    tableau: ClassVar[RosenbrockTableau] = RosenbrockTableau(
+    tableau: ClassVar[RosenbrockTableau] = stiffly_accurate(
         order=3,
         error_order=3,
         gamma=0.5,
         a=[[], [0.0], [2.0, 0.0], [2.0, 0.0, 1.0]],
         coupling=[[], [4.0], [1.0, -1.0], [1.0, -1.0, -8 / 3]],
-        m=[2.0, 0.0, 1.0, 1.0],
-        error=[0.0, 0.0, 0.0, 1.0],
         nodes=[0.0, 0.0, 1.0, 1.0],
         time=[0.5, 1.5, 0.0, 0.0],
     )

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from .rosenbrock import Rosenbrock
-from .rosenbrock_tableau import RosenbrockTableau
+from .rosenbrock_tableau import RosenbrockTableau, stiffly_accurate
 
 
 class Rodas4(Rosenbrock):
@@ -19,7 +19,7 @@ class Rodas4(Rosenbrock):
     """
 
     # fmt: off
-    tableau: ClassVar[RosenbrockTableau] = RosenbrockTableau(
+    tableau: ClassVar[RosenbrockTableau] = stiffly_accurate(
         order=4,
         error_order=4,
         gamma=0.25,
@@ -39,8 +39,6 @@ class Rodas4(Rosenbrock):
             [7.496443313967647, -10.24680431464352, -33.99990352819905, 11.7089089320616],
             [8.083246795921522, -7.981132988064893, -31.52159432874371, 16.31930543123136, -6.058818238834054],
         ],
-        m=[1.221224509226641, 6.019134481288629, 12.53708332932087, -0.687886036105895, 1.0, 1.0],
-        error=[0.0, 0.0, 0.0, 0.0, 0.0, 1.0],
         nodes=[0.0, 0.386, 0.21, 0.63, 1.0, 1.0],
         time=[0.25, -0.1043, 0.1035, -0.0362, 0.0, 0.0],
         dense=[

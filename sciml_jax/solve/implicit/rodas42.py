@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from .rosenbrock import Rosenbrock
-from .rosenbrock_tableau import RosenbrockTableau
+from .rosenbrock_tableau import RosenbrockTableau, stiffly_accurate
 
 
 class Rodas42(Rosenbrock):
@@ -19,7 +19,7 @@ class Rodas42(Rosenbrock):
     """
 
     # fmt: off
-    tableau: ClassVar[RosenbrockTableau] = RosenbrockTableau(
+    tableau: ClassVar[RosenbrockTableau] = stiffly_accurate(
         order=4,
         error_order=4,
         gamma=0.25,
@@ -39,8 +39,6 @@ class Rodas42(Rosenbrock):
             [-76.46023087151691, -278.5942120829058, 153.9294840910643, 10.97101866258358],
             [-76.29701586804983, -294.2795630511232, 162.0029695867566, 23.6516690309527, -7.652977706771382],
         ],
-        m=[22.73885722420363, 67.38147284535289, -31.2187749303856, 0.7285641833203814, 1.0, 1.0],
-        error=[0.0, 0.0, 0.0, 0.0, 0.0, 1.0],
         nodes=[0.0, 0.3507221, 0.2557041, 0.681779, 1.0, 1.0],
         time=[0.25, -0.0690221, -0.0009672, -0.087979, 0.0, 0.0],
         dense=[

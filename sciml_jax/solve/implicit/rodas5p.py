@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from .rosenbrock import Rosenbrock
-from .rosenbrock_tableau import RosenbrockTableau
+from .rosenbrock_tableau import RosenbrockTableau, stiffly_accurate
 
 
 class Rodas5P(Rosenbrock):
@@ -21,7 +21,7 @@ class Rodas5P(Rosenbrock):
     """
 
     # fmt: off
-    tableau: ClassVar[RosenbrockTableau] = RosenbrockTableau(
+    tableau: ClassVar[RosenbrockTableau] = stiffly_accurate(
         order=5,
         error_order=5,
         gamma=0.21193756319429014,
@@ -49,9 +49,6 @@ class Rodas5P(Rosenbrock):
             [37.80277123390563, -3.2571969029072276, 112.26918849496327, 66.9347231244047, -40.06618937091002,
              -54.66780262877968, -9.48861652309627],
         ],
-        m=[-7.502846399306121, 2.561846144803919, -11.627539656261098, -0.18268767659942256,
-         0.030198172008377946, 1.0, 1.0, 1.0],
-        error=[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0],
         nodes=[0.0, 0.6358126895828704, 0.4095798393397535, 0.9769306725060716, 0.4288403609558664, 1.0, 1.0, 1.0],
         time=[0.21193756319429014, -0.42387512638858027, -0.3384627126235924, 1.8046452872882734,
          2.325825639765069, 0.0, 0.0, 0.0],

@@ -59,6 +59,13 @@ def _square(rows: Rows, n: int) -> np.ndarray:
     return full
 
 
+def stiffly_accurate(a: Rows, **given) -> RosenbrockTableau:
+    """The tableau of a method whose last stage ends at the solution and estimates its error: $y_1 = y + u_s + \\ldots$
+    with the last row of `a`, and $u_s$ as the estimate."""
+    s = len(a)
+    return RosenbrockTableau(a=a, m=[*a[-1], 1.0], error=[0.0] * (s - 1) + [1.0], **given)
+
+
 def from_classical(
     order: int, error_order: int, alpha: Rows, gamma: Rows, b: Sequence[float], error: Sequence[float], dense: Rows
 ) -> RosenbrockTableau:

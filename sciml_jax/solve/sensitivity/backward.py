@@ -1,5 +1,7 @@
 """The backward pass of a recorded gradient: segments replayed, steps pulled back one by one."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -55,7 +57,6 @@ def pull_back(
     """
     job = leaves.unflatten(values)
     places = [i for i in leaves.places(lambda j: (j.problem.field, j.problem.args, _functions(j))) if flags[i]]
-    direction = jnp.where(job.t1 < job.t0, -1.0, 1.0).astype(job.t0.dtype)
 
     def rebuild(moving: list[Array]) -> Job:
         new = list(values)
@@ -89,60 +90,86 @@ def pull_back(
         loaded=jnp.int32(-1),
     )
     thinned = recorder.max_level(job.max_steps)
-    like = (job.y0, last.carry)
-    segment = empty_rows(1 << thinned, like) if thinned else ()
-
-    def body(a: Adjoint, buffers, on):
-        segment, save_buffers = buffers
-        i = a.step
-        loaded = a.loaded
-        if thinned:
-            loaded, segment = _replay(job, recorder, record, last, i, loaded, segment, on)
-            y, carry = read_row(segment, i - loaded)
-        else:
-            y, carry = recorder.load(record, i)
-        t, t_right, t_next, code = _times(record, i)
-        carry_f, carry_rest = eqx.partition(carry, is_inexact)
-
-        def forward(moving, t, y, carry_f, t_right, t_next):
-            state = MethodState(eqx.combine(carry_f, carry_rest), last.cache)
-            return advance(rebuild(moving), t, y, t_right, state, t_next, code)
-
-        if timed:
-            out, pull = vjp(forward, moving, t, y, carry_f, t_right, t_next)
-        else:
-            out, pull = vjp(lambda m, y, c: forward(m, t, y, c, t_right, t_next), moving, y, carry_f)
-        (t_end, y_end, _, _), dense = out
-        ends = Ends(a.moving, zero, zero, inexact_zeros(dense), a.t, a.y)
-        back = StepBack(i, rebuild, moving, t, t_right, dense, t_end, y_end, on, direction)
-        states, rows = list(a.saves), list(save_buffers)
-        for k, save in enumerate(job.saves):
-            if loud[k]:
-                ends, states[k], rows[k] = pull_saves.pull(save, k, back, ct_rows[k], ends, states[k], rows[k])
-        before, event = None, a.event
-        if n_events is not None:
-            happened = code >= 0
-            assert ct.events is not None
-            ct_t, _, ct_y = read_row(ct.events, jnp.maximum(a.event, 0))
-            ends = ends._replace(t_end=ends.t_end + jnp.where(happened, ct_t, 0))
-            before = jax.tree.map(lambda x: jnp.where(happened, x, 0), ct_y)
-            event = a.event - happened
-        cts = ((ends.t_end, ends.y_end, a.carry, before), ends.dense)
-        t0, t1, stops, t_before = a.t0, a.t1, a.stops, zero
-        if timed:
-            d_moving, d_t, d_y, d_carry, d_right, d_next = pull(cts)
-            t_before = ends.t_left + d_t
-            t0, t1, stops = _spread(job, i, t_right, t_next, ends.t_right + d_right, d_next, code, (t0, t1, stops))
-        else:
-            d_moving, d_y, d_carry = pull(cts)
-        d_carry = jax.tree.map(lambda x, d: d if is_inexact(x) else None, carry, d_carry)
-        new = Adjoint(
-            i - 1, t_before, d_y, d_carry, add(ends.moving, d_moving), t0, t1, stops, tuple(states), event, loaded
-        )
-        return new, (segment, tuple(rows))
-
+    segment = empty_rows(1 << thinned, (job.y0, last.carry)) if thinned else ()
+    known = Known(job, recorder, record, last, rebuild, moving, timed, loud, ct_rows, ct.events, job.direction)
+    body = partial(_pull_step, known)
     a, (_, rows) = while_loop(lambda a: a.step >= 0, body, first, (segment, tuple(b for _, b in saves)))
     return _inputs(leaves, job, values, flags, places, rebuild, a, rows, ct_rows, loud)
+
+
+class Known(NamedTuple):
+    """What does not change from step to step of a backward pass.
+
+    `moving` are the values that cotangents of field, args and user functions belong to, `rebuild` puts others in their
+    places; `timed` says whether times take part, `loud` which saves have cotangents, in `ct_rows`; `ct_events` are
+    those of the log.
+    """
+
+    job: Job
+    recorder: Recorder
+    record: Record
+    last: MethodState
+    rebuild: Callable[[list[Array]], Job]
+    moving: list[Array]
+    timed: bool
+    loud: list[bool]
+    ct_rows: list[Any]
+    ct_events: Any
+    direction: Time
+
+
+def _pull_step(known: Known, a: Adjoint, buffers: tuple, on) -> tuple[Adjoint, tuple]:
+    """Pulls the cotangents after step `a.step` back to those before it."""
+    job, record, last, moving, zero = known.job, known.record, known.last, known.moving, jnp.zeros_like(known.job.t0)
+    segment, save_buffers = buffers
+    i = a.step
+    (y, carry), loaded, segment = _before(known, i, a.loaded, segment, on)
+    t, t_right, t_next, code = _times(record, i)
+    carry_f, carry_rest = eqx.partition(carry, is_inexact)
+
+    def forward(moving, t, y, carry_f, t_right, t_next):
+        state = MethodState(eqx.combine(carry_f, carry_rest), last.cache)
+        return advance(known.rebuild(moving), t, y, t_right, state, t_next, code)
+
+    if known.timed:
+        out, pull = vjp(forward, moving, t, y, carry_f, t_right, t_next)
+    else:
+        out, pull = vjp(lambda m, y, c: forward(m, t, y, c, t_right, t_next), moving, y, carry_f)
+    (t_end, y_end, _, _), dense = out
+    ends = Ends(a.moving, zero, zero, inexact_zeros(dense), a.t, a.y)
+    back = StepBack(i, known.rebuild, moving, t, t_right, dense, t_end, y_end, on, known.direction)
+    states, rows = list(a.saves), list(save_buffers)
+    for k, save in enumerate(job.saves):
+        if known.loud[k]:
+            ends, states[k], rows[k] = pull_saves.pull(save, k, back, known.ct_rows[k], ends, states[k], rows[k])
+    before, event = None, a.event
+    if known.ct_events is not None:
+        happened = code >= 0
+        ct_t, _, ct_y = read_row(known.ct_events, jnp.maximum(a.event, 0))
+        ends = ends._replace(t_end=ends.t_end + jnp.where(happened, ct_t, 0))
+        before = jax.tree.map(lambda x: jnp.where(happened, x, 0), ct_y)
+        event = a.event - happened
+    cts = ((ends.t_end, ends.y_end, a.carry, before), ends.dense)
+    t0, t1, stops, t_before = a.t0, a.t1, a.stops, zero
+    if known.timed:
+        d_moving, d_t, d_y, d_carry, d_right, d_next = pull(cts)
+        t_before = ends.t_left + d_t
+        t0, t1, stops = _spread(job, i, t_right, t_next, ends.t_right + d_right, d_next, code, (t0, t1, stops))
+    else:
+        d_moving, d_y, d_carry = pull(cts)
+    d_carry = jax.tree.map(lambda x, d: d if is_inexact(x) else None, carry, d_carry)
+    new = Adjoint(
+        i - 1, t_before, d_y, d_carry, add(ends.moving, d_moving), t0, t1, stops, tuple(states), event, loaded
+    )
+    return new, (segment, tuple(rows))
+
+
+def _before(known: Known, i, loaded, segment, on):
+    """State and carry before step i, and the segment that is loaded then."""
+    if not known.recorder.max_level(known.job.max_steps):
+        return known.recorder.load(known.record, i), loaded, segment
+    loaded, segment = _replay(known.job, known.recorder, known.record, known.last, i, loaded, segment, on)
+    return read_row(segment, i - loaded), loaded, segment
 
 
 def _functions(job: Job) -> PyTree:
