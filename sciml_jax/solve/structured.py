@@ -16,16 +16,19 @@ class StructuredField(eqx.Module):
     def __call__(self, t: Time, y: State, args: PyTree) -> State:
         """The derivative dy/dt."""
 
+    @abstractmethod
     def check(self, y0: State) -> None:
-        """Raises `TypeError` unless y0 is a pair (q, p)."""
-        if type(y0) is not tuple or len(y0) != 2:
-            kind = type(self).__name__
-            got = f"a {type(y0).__name__} of {len(y0)}" if isinstance(y0, tuple | list) else f"a {type(y0).__name__}"
-            raise TypeError(f"sj.{kind} needs y0 = (q, p), a tuple of two states; got {got}")
+        """Raises `TypeError` or `ValueError` for a state that this field cannot have."""
 
     @abstractmethod
     def closed(self, close: Callable, t: Time, y: State) -> "StructuredField":
         """The same field with each of its functions traced by `close(function, t, state)`."""
+
+
+def _check_pair(kind: str, y0: State) -> None:
+    if type(y0) is not tuple or len(y0) != 2:
+        got = f"a {type(y0).__name__} of {len(y0)}" if isinstance(y0, tuple | list) else f"a {type(y0).__name__}"
+        raise TypeError(f"sj.{kind} needs y0 = (q, p), a tuple of two states; got {got}")
 
 
 class Separable(StructuredField):
@@ -47,6 +50,9 @@ class Separable(StructuredField):
         q, p = y
         return self.velocity(t, p, args), self.force(t, q, args)
 
+    def check(self, y0):
+        _check_pair("Separable", y0)
+
     def closed(self, close, t, y):
         q, p = y
         return Separable(close(self.velocity, t, p), close(self.force, t, q))
@@ -63,6 +69,9 @@ class SecondOrder(StructuredField):
     def __call__(self, t, y, args):
         q, v = y
         return v, self.acceleration(t, q, args)
+
+    def check(self, y0):
+        _check_pair("SecondOrder", y0)
 
     def closed(self, close, t, y):
         return SecondOrder(close(self.acceleration, t, y[0]))
