@@ -22,7 +22,7 @@ SIBLINGS = {"models", "pinn", "operators", "implicit", "discovery", "inverse"}
 # The public functions stand on the rest of `solve`, which does not know them.
 FRONTS = {f"{PACKAGE}.solve.{name}" for name in ("ode", "sde", "cde", "dde", "dae", "jump")}
 # What a plain installation has; the optional packages are imported inside the functions that need them.
-REQUIRED = {"jax", "jaxlib", "equinox", "optax", "jaxtyping", "lineax", "optimistix", "numpy"}
+REQUIRED = {"jax", "jaxlib", "equinox", "optax", "jaxtyping", "lineax", "optimistix", "numpy", "scipy"}
 OPTIONAL = {"matplotlib", "tqdm", "orbax"}
 ONLY = {"core": {"jax", "equinox", "jaxtyping", "numpy"}}
 

@@ -33,6 +33,17 @@ class RESULT(eqx.Enumeration):
         "The solution or its error estimate became NaN or infinite and smaller steps did not help. Check the field at "
         "the reported state, the initial state, and whether the solution blows up."
     )
+    step_failed = (
+        "The equations of a step could not be solved (Newton's iteration did not converge, or a Krylov space was too "
+        "small), and smaller steps did not help or steps are constant. Check that the field is smooth and its Jacobian "
+        "finite at the reported state; give the exact jacobian=, use float64, or take smaller steps. Rosenbrock "
+        "methods (sj.Rodas5P()) need no iteration."
+    )
+    inconsistent_initial = (
+        "The initial state does not satisfy the algebraic equations (those that the mass matrix or dF/dy' has no "
+        "derivative in). Give a consistent y0, or let it be found: initial='find'. Where that fails too, the index is "
+        "above one: differentiate the constraints."
+    )
     max_events_reached = (
         "max_events events happened before t1. Raise max_events=, or end the solve with a terminating event "
         "where events accumulate (a ball that comes to rest)."

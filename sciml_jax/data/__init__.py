@@ -1,5 +1,6 @@
-"""Data: series with names and units, the sets that come with the package, reading your own, naive forecasts."""
+"""Data: series with names and units, sets that come with the package, reading your own, naive forecasts, problems."""
 
+from . import problems
 from .csv import read_csv
 from .hudson_bay import PUBLISHED_MEANS, hudson_bay
 from .naive import cycle_length, naive_forecasts
@@ -12,5 +13,6 @@ __all__ = [
     "cycle_length",
     "hudson_bay",
     "naive_forecasts",
+    "problems",
     "read_csv",
 ]

@@ -1,6 +1,27 @@
-"""Linear algebra that solvers need inside their loops."""
+"""Linear algebra that solvers need inside their loops: structured Jacobians, factorisations, Krylov methods."""
 
+from .coloring import color_columns, compressed_jacobian
 from .jacobians import jacobian
-from .systems import factorisation, linear_solver
+from .krylov import KrylovSolution, gmres
+from .pattern import pattern
+from .sparse import Pattern, Sparse, detect
+from .structure import Banded, Dense, Structure
+from .systems import factored_solver, factorisation, linear_solver
 
-__all__ = ["factorisation", "jacobian", "linear_solver"]
+__all__ = [
+    "Banded",
+    "Dense",
+    "KrylovSolution",
+    "Pattern",
+    "Sparse",
+    "Structure",
+    "color_columns",
+    "compressed_jacobian",
+    "detect",
+    "factored_solver",
+    "factorisation",
+    "gmres",
+    "jacobian",
+    "linear_solver",
+    "pattern",
+]

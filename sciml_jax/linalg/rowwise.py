@@ -4,17 +4,19 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Inexact, Int
+
+from .window import magnitude
 
 
 class RowLU(NamedTuple):
     """Both factors in one matrix, its rows in the order of elimination, and that order."""
 
-    lu: Float[Array, "n n"]
+    lu: Inexact[Array, "n n"]
     order: Int[Array, " n"]
 
 
-def factorize(matrix: Float[Array, "n n"]) -> RowLU:
+def factorize(matrix: Inexact[Array, "n n"]) -> RowLU:
     """Gaussian elimination with partial pivoting, one rank-one update of all rows a column.
 
     Cost: 2 n^3 operations in n vectorised passes; ahead of a library call up to n of about 64.
@@ -25,7 +27,7 @@ def factorize(matrix: Float[Array, "n n"]) -> RowLU:
 
     def column(k, state):
         a, order = state
-        candidates = jnp.where(index >= k, jnp.abs(a[:, k]), -1.0)
+        candidates = jnp.where(index >= k, magnitude(a[:, k]), -1.0)
         p = jnp.argmax(candidates)
         take = jnp.where(index == k, p, jnp.where(index == p, k, index))
         a, order = a[take], order[take]
@@ -39,7 +41,7 @@ def factorize(matrix: Float[Array, "n n"]) -> RowLU:
     return RowLU(*jax.lax.fori_loop(0, n, column, (matrix, index)))
 
 
-def solve(factors: RowLU, b: Float[Array, " n"]) -> Float[Array, " n"]:
+def solve(factors: RowLU, b: Inexact[Array, " n"]) -> Inexact[Array, " n"]:
     """x with A x = b. Cost: 2 n passes over vectors of length n."""
     lu, order = factors
     n = b.shape[0]
@@ -56,7 +58,7 @@ def solve(factors: RowLU, b: Float[Array, " n"]) -> Float[Array, " n"]:
     return jax.lax.fori_loop(0, n, backwards, jax.lax.fori_loop(0, n, forwards, b[order]))
 
 
-def solve_transposed(factors: RowLU, b: Float[Array, " n"]) -> Float[Array, " n"]:
+def solve_transposed(factors: RowLU, b: Inexact[Array, " n"]) -> Inexact[Array, " n"]:
     """x with A^T x = b. Cost: 2 n passes over vectors of length n."""
     lu, order = factors
     n = b.shape[0]

@@ -3,7 +3,9 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Inexact
+
+from .window import magnitude
 
 
 class SmallLU(NamedTuple):
@@ -14,7 +16,7 @@ class SmallLU(NamedTuple):
     swaps: tuple[Bool[Array, ""], ...]
 
 
-def factorize(matrix: Float[Array, "n n"]) -> SmallLU:
+def factorize(matrix: Inexact[Array, "n n"]) -> SmallLU:
     """Gaussian elimination with partial pivoting.
 
     Pivoting is a comparison and a swap of every row below with the pivot's row, so that the largest entry moves up.
@@ -26,7 +28,7 @@ def factorize(matrix: Float[Array, "n n"]) -> SmallLU:
     inverses, swaps = [], []
     for k in range(n):
         for i in range(k + 1, n):
-            swap = jnp.abs(rows[i][k]) > jnp.abs(rows[k][k])
+            swap = magnitude(rows[i][k]) > magnitude(rows[k][k])
             rows[k], rows[i] = _swapped(swap, rows[k], rows[i])
             swaps.append(swap)
         inverses.append(1 / rows[k][k])
@@ -47,7 +49,7 @@ def _pairs(n: int) -> list[tuple[int, int]]:
     return [(k, i) for k in range(n) for i in range(k + 1, n)]
 
 
-def solve(factors: SmallLU, b: Float[Array, " n"]) -> Float[Array, " n"]:
+def solve(factors: SmallLU, b: Inexact[Array, " n"]) -> Inexact[Array, " n"]:
     """x with A x = b. Cost: 2 n^2 operations."""
     rows, inverses, swaps = factors
     n = len(rows)
@@ -64,7 +66,7 @@ def solve(factors: SmallLU, b: Float[Array, " n"]) -> Float[Array, " n"]:
     return jnp.stack(x)
 
 
-def solve_transposed(factors: SmallLU, b: Float[Array, " n"]) -> Float[Array, " n"]:
+def solve_transposed(factors: SmallLU, b: Inexact[Array, " n"]) -> Inexact[Array, " n"]:
     """x with A^T x = b. Cost: 2 n^2 operations."""
     rows, inverses, swaps = factors
     n = len(rows)

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import jax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Inexact, PyTree
 
 from . import dense, rowwise, small
+
+if TYPE_CHECKING:
+    from .structure import Structure
 
 _SMALL, _ROWWISE = 12, 64  # the largest sizes of the unrolled and of the row-wise factorisation
 
@@ -17,27 +21,40 @@ def factorisation(n: int) -> ModuleType:
 
 
 def linear_solver(
-    matrix: Float[Array, "n n"], multiply: Callable[[Array], Array] | None = None
-) -> Callable[[Float[Array, " n"]], Float[Array, " n"]]:
+    matrix: PyTree, multiply: Callable[[Array], Array] | None = None, *, structure: "Structure | None" = None
+) -> Callable[[Inexact[Array, " n"]], Inexact[Array, " n"]]:
     r"""`solve(b)` with $A\,\mathrm{solve}(b) = b$; A is factorised once.
 
     Derivatives follow $dx = A^{-1}(db - dA\, x)$ (and the transposed system in reverse mode), with `multiply(x)` as
-    the differentiable product $A x$; by default `matrix @ x`. A singular matrix gives infinities or NaN.
+    the differentiable product $A x$; by default that of the matrix itself. A singular matrix gives infinities or NaN.
 
-    Cost: one factorisation, $\frac23 n^3$ operations; $2 n^2$ a solve.
+    **Arguments:** `matrix`, an array (n, n), or with `structure` a matrix that it has stored.
+
+    Cost: one factorisation, $\frac23 n^3$ operations for a dense matrix; $2 n^2$ a solve.
 
     >>> import jax, jax.numpy as jnp
     >>> solve = linear_solver(jnp.array([[2.0, 1.0], [1.0, 3.0]]))
     >>> bool(jnp.allclose(solve(jnp.array([3.0, 4.0])), jnp.array([1.0, 1.0])))
     True
     """
-    method = factorisation(matrix.shape[0])
+    method = factorisation(len(matrix)) if structure is None else structure
     factors = method.factorize(jax.lax.stop_gradient(matrix))
-    product = multiply if multiply is not None else lambda x: matrix @ x
+    if multiply is None:
+        multiply = (lambda x: matrix @ x) if structure is None else (lambda x: structure.multiply(matrix, x))
+    return factored_solver(method, factors, multiply)
+
+
+def factored_solver(
+    method: "ModuleType | Structure", factors: PyTree, multiply: Callable[[Array], Array]
+) -> Callable[[Inexact[Array, " n"]], Inexact[Array, " n"]]:
+    """`solve(b)` from the factors of a matrix, differentiable through its product `multiply(x)`.
+
+    `method` is the structure (or the module of this folder) that made the factors.
+    """
 
     def solve(b):
         return jax.lax.custom_linear_solve(
-            product,
+            multiply,
             b,
             solve=lambda _, b: method.solve(factors, b),
             transpose_solve=lambda _, b: method.solve_transposed(factors, b),

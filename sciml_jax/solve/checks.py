@@ -89,11 +89,24 @@ def _check_functions(request: "Request") -> None:
         if not request.method.uses_jacobian:
             name = type(request.method).__name__
             raise ValueError(f"jacobian= is for implicit methods, and {name} is explicit: give method=sj.Rodas5P()")
+    _check_matrices(request)
     if request.projection is not None:
         callable_with("projection", request.projection, "t, y, args")
     for save in request.saves:
         if save.function is not None:
             callable_with(f"function of sj.{type(save).__name__}", save.function, "t, y, args")
+
+
+def _check_matrices(request: "Request") -> None:
+    name = type(request.method).__name__
+    if request.initial not in ("given", "find"):
+        raise ValueError(f'initial is "given" or "find"; got {request.initial!r}')
+    if request.mass is not None and not request.method.takes_mass:
+        raise ValueError(f"mass= is for Rosenbrock methods, sj.Radau5 and sj.BDF, not {name}: give method=sj.Rodas5P()")
+    if request.mass is None and request.initial == "find":
+        raise ValueError("initial='find' is for differential-algebraic equations: give mass=")
+    if request.jac_pattern is not None and not request.method.uses_jacobian:
+        raise ValueError(f"jac_pattern= is for implicit methods, and {name} is explicit: give method=sj.Rodas5P()")
 
 
 def _check_steps(request: "Request") -> None:

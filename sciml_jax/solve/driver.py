@@ -2,7 +2,6 @@
 
 from typing import Any, NamedTuple, Protocol
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, PyTree
@@ -20,7 +19,7 @@ from .step_size import initial_step
 class Recorder(Protocol):
     """A piece that keeps what a gradient needs of every accepted step."""
 
-    def init(self, job: Job, t: Time, y: State, carry: PyTree) -> tuple[PyTree, PyTree]:
+    def init(self, job: Job, t: Time, y: State, carry: PyTree, dt: Time) -> tuple[PyTree, PyTree]:
         """Counters and buffers before the first step."""
         ...
 
@@ -94,7 +93,8 @@ def drive(job: Job, recorder: Recorder | None = None) -> tuple[Outcome, Any]:
             record, record_rows = recorder.update(loop.accepted, view, after.code, carry, record, record_rows)
         accepted, rejected = loop.accepted + accept, loop.rejected + ~accept
         stalled = (t_right == loop.t) & (after.t == loop.t)  # below the rounding error of t
-        result = _result(job, loop, accepted + rejected, stalled, dt_next, accept, finite, n_events, saves)
+        why = either(finite, _stuck(step), RESULT.non_finite)
+        result = _result(job, loop, accepted + rejected, stalled, dt_next, accept, why, n_events, saves)
         if job.events or job.projection is not None:  # what the user's functions made of the state
             result = either(accept & ~trees.all_finite(after.y), RESULT.non_finite, result)
         keep = lambda new, old: trees.select(accept, new, old)  # noqa: E731
@@ -133,7 +133,7 @@ def _start(job: Job, direction: Time, recorder: Recorder | None) -> tuple[Loop, 
     else:
         dt = job.dt0
         if dt is None and job.controller.adaptive:
-            dt = jax.lax.stop_gradient(initial_step(problem, t, y, method.order, job.t1 - t))
+            dt = jax.lax.stop_gradient(initial_step(problem, t, y, method.start_order, job.t1 - t))
             counts["field_evaluations"] = counts.get("field_evaluations", 0) + 2
         dt = job.t1 - t if dt is None else direction * jnp.abs(dt)
         dt = jax.lax.stop_gradient(dt)
@@ -146,6 +146,8 @@ def _start(job: Job, direction: Time, recorder: Recorder | None) -> tuple[Loop, 
     outside = [_outside(save.ts, job.t0, job.t1, direction) for save in job.saves if isinstance(save, Times)]
     if outside:
         result = either(jnp.any(jnp.stack(outside)), RESULT.save_outside_span, result)
+    if job.consistent is not None:
+        result = either(job.consistent, result, RESULT.inconsistent_initial)
     result = either(trees.all_finite((t, job.t1, y)), result, RESULT.non_finite)
     n_events: Any = ()
     log: Any = ()
@@ -153,7 +155,7 @@ def _start(job: Job, direction: Time, recorder: Recorder | None) -> tuple[Loop, 
     if job.events:
         n_events, log = ev.new_log(job.max_events, t, y)
         signs = ev.first_signs(job.events, problem, t, y, direction)
-    record, record_rows = ((), ()) if recorder is None else recorder.init(job, t, y, state.carry)
+    record, record_rows = ((), ()) if recorder is None else recorder.init(job, t, y, state.carry, dt)
     loop = Loop(
         t=t,
         y=y,
@@ -236,9 +238,10 @@ def _judge(job: Job, loop: Loop, step: Step, dt: Time, h: Time, reached, directi
     # a zero error may grow the step as far as the controller lets it, and must not weigh on the steps that follow
     log_error = 0.5 * jnp.log(jnp.maximum(squared, 1e-16))
     verdict = job.controller.control(log_error, step.order, loop.control)
-    # no growth right after a rejection, and always a smaller step after one
+    # no growth right after a rejection, and always a smaller step after one; half of it where there was no solution
     limit = jnp.where(loop.rejected_last, 1.0, jnp.inf)
-    factor = jnp.minimum(verdict.factor, jnp.where(accept, limit, 0.9)).astype(h.dtype)
+    smaller = 0.9 if step.ok is True else jnp.where(step.ok, 0.9, 0.5)
+    factor = jnp.minimum(verdict.factor, jnp.where(accept, limit, smaller)).astype(h.dtype)
     dt_next = h * factor
     if step.dt_next is not None:
         dt_next = jnp.where(accept, step.dt_next, dt_next)
@@ -256,13 +259,19 @@ def _save(job: Job, view: StepView, counters: tuple, buffers: tuple) -> tuple[tu
     return tuple(c for c, _ in pairs), tuple(b for _, b in pairs)
 
 
-def _result(job: Job, loop: Loop, attempts, stalled, dt_next, accept, finite, n_events, saves) -> RESULT:
+def _stuck(step: Step) -> RESULT:
+    """Why no smaller step is left, where the numbers are finite."""
+    if step.ok is True:
+        return RESULT.dt_min_reached
+    return either(jnp.asarray(step.ok), RESULT.dt_min_reached, RESULT.step_failed)
+
+
+def _result(job: Job, loop: Loop, attempts, stalled, dt_next, accept, why, n_events, saves) -> RESULT:
     """Why to stop, if at all: the first cause wins."""
     result = loop.result
     smallest = 4 * jnp.finfo(loop.t.dtype).eps * jnp.abs(loop.t)
     smallest = smallest if job.dt_min is None else jnp.maximum(smallest, job.dt_min)
     stuck = ~accept & (jnp.abs(dt_next) <= smallest) if job.controller.adaptive else ~accept
-    why = either(finite, RESULT.dt_min_reached, RESULT.non_finite)
     result = either(stuck | stalled, why, result)
     checks = [((attempts >= job.max_steps), RESULT.max_steps_reached)]
     if job.events:
@@ -293,6 +302,8 @@ def _outcome(job: Job, loop: Loop, buffers: Buffers, work: Work) -> Outcome:
         log = buffers.events
         extra = 1 + job.method.init_counts()["field_evaluations"]
         counts["field_evaluations"] = counts["field_evaluations"] + extra * loop.n_events
+    if job.residual is not None:
+        counts["initial_residual"] = job.residual
     resume = Resume(loop.t, loop.y, loop.dt, loop.state, loop.control)
     saved = tuple(zip(loop.saves, buffers.saves, strict=True))
     if job.controller.adaptive:
@@ -311,8 +322,8 @@ def _looks_stiff(job: Job, loop: Loop) -> Bool[Array, ""]:
     limit = job.method.stability_limit
     if limit is None:
         return jnp.asarray(False)
-    t, y, dt, problem = jax.lax.stop_gradient((loop.t, loop.y, loop.dt, eqx.filter(job.problem, eqx.is_array)))
-    problem = eqx.combine(problem, job.problem)
+    t, y, dt = jax.lax.stop_gradient((loop.t, loop.y, loop.dt))
+    problem = job.problem.frozen
 
     def estimate(_, rows, on):
         def multiply(_, state):

@@ -99,7 +99,7 @@ def conditions(events: Events, problem: Problem, t: Time, y: State) -> Float[Arr
 
 def slopes(events: Events, problem: Problem, t: Time, y: State, direction: Time) -> Float[Array, " events"]:
     """Their derivatives along the flow, in the direction of the solve."""
-    flow = (jnp.ones_like(t), problem.evaluate(t, y))
+    flow = (jnp.ones_like(t), problem.derivative(t, y))
     return direction * jax.jvp(lambda t, y: conditions(events, problem, t, y), (t, y), flow)[1]
 
 

@@ -61,4 +61,6 @@ def _message(solution: Solution, t_span: tuple) -> str:
     dt = math.copysign(min(abs(float(state.dt)), left), float(state.dt))
     hint = " It looks stiff: an implicit method, sj.Rodas5P(), would take fewer steps."
     stiff = hint if bool(stats.get("stiff", False)) else ""
+    if solution.result == RESULT.inconsistent_initial:
+        place += f", where the largest algebraic residual is {float(stats['initial_residual']):.3g}"
     return f"{reason}{stiff}\nThe solve stopped {place}, {work}; the next step was to be {dt:.3g}."

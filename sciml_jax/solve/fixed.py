@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import PyTree
+from jaxtyping import Array, PyTree
 
 from ..core import RESULT, either, trees
 from ..core.rows import Rows, stacked_rows
 from .job import Job, Outcome, Resume
-from .method import MethodState
+from .method import MethodState, Step
 from .problem import State, Time
 from .saving import Final, Steps
 from .step_size import EqualSteps
@@ -62,23 +62,47 @@ def march(job: Job, *, checkpoint: bool) -> Outcome:
             y = job.projection(t_next, y, problem.args)
             state = method.restart(problem, t_next, y, state)
         point = Point(t_next, y, state.carry, state.cache)
-        return point, row(point)
+        return point, (row(point), _traced(step))
 
-    end, rows = _scan(one, start, n, checkpoint)
+    end, (rows, (ok, counted)) = _scan(one, start, n, checkpoint)
     first = row(start)
     saved = tuple(
         (jnp.int32(n), _stacked(first[k], rows[k])) if isinstance(save, Steps) else ((), ())
         for k, save in enumerate(job.saves)
     )
     finite = trees.all_finite(jax.lax.stop_gradient(end.y))
-    result = either(finite, RESULT.successful, RESULT.non_finite)
-    work = method.step(problem, job.t0, job.y0, dt, state).counts
-    restarts = method.init_counts().get("field_evaluations", 0) if job.projection is not None else 0
-    counts = {k: jnp.asarray(method.init_counts().get(k, 0) + n * (v + restarts), jnp.int32) for k, v in work.items()}
+    result = either(jnp.all(ok), RESULT.successful, RESULT.step_failed)
+    result = either(finite, result, RESULT.non_finite)
+    if job.consistent is not None:
+        result = either(job.consistent, result, RESULT.inconsistent_initial)
+    counts = _counts(job, n, state, {k: jnp.sum(v) for k, v in counted.items()})
+    if job.residual is not None:
+        counts["initial_residual"] = job.residual
     resume = Resume(end.t, end.y, dt, MethodState(end.carry, end.cache), ())
     return Outcome(
         end.t, end.y, resume, result, jnp.int32(n), jnp.int32(0), counts, saved, None, (), jnp.asarray(False)
     )
+
+
+def _traced(step: Step) -> tuple[Array, dict[str, Array]]:
+    """Of one step: whether it could be computed, and its work as far as that is not known while tracing."""
+    return jnp.asarray(step.ok), {k: v for k, v in step.counts.items() if not isinstance(v, int)}
+
+
+def _counts(job: Job, n: int, state: MethodState, counted: dict[str, Array]) -> dict[str, Array]:
+    """The work of n steps, that of the start and of projections included."""
+    known: dict[str, int] = {}
+
+    def step():
+        counts = job.method.step(job.problem, job.t0, job.y0, job.t1 - job.t0, state).counts
+        known.update({k: v for k, v in counts.items() if isinstance(v, int)})
+
+    jax.eval_shape(step)
+    first = job.method.init_counts()
+    restarts = n * first.get("field_evaluations", 0) if job.projection is not None else 0
+    names = dict.fromkeys([*first, *known, *counted], 0)
+    totals = {k: first.get(k, 0) + n * known.get(k, 0) + counted.get(k, 0) for k in names}
+    return {k: jnp.asarray(v + restarts * (k == "field_evaluations"), jnp.int32) for k, v in totals.items()}
 
 
 def _stacked(first: PyTree, rows: PyTree) -> Rows:

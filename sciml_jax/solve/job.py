@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 import equinox as eqx
-from jaxtyping import Array, Bool, Int, PyTree
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from ..core import RESULT, Rows
 from .events import Event
@@ -41,6 +41,8 @@ class Job(eqx.Module):
     events: tuple[Event, ...]
     projection: Any
     resume: Resume | None
+    consistent: Bool[Array, ""] | None  # whether y0 satisfies the algebraic equations, where there are some,
+    residual: Float[Array, ""] | None  # and the largest of their residuals in it
     progress: Any = eqx.field(static=True)
     max_steps: int = eqx.field(static=True)
     max_events: int = eqx.field(static=True)

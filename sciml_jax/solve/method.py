@@ -1,7 +1,7 @@
 """The contract of a one-step method: configuration in a frozen module, mathematics in pure functions."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -91,8 +91,18 @@ class Method(eqx.Module):
         return True
 
     @property
+    def start_order(self) -> int:
+        """The order of the first step, for its size."""
+        return self.order
+
+    @property
     def uses_jacobian(self) -> bool:
         """Whether steps need the Jacobian of the field: implicit methods."""
+        return False
+
+    @property
+    def takes_mass(self) -> bool:
+        """Whether the method solves $M \\dot y = f$ with a mass matrix, singular ones too."""
         return False
 
     @property
@@ -113,6 +123,10 @@ class Method(eqx.Module):
     def prepare_counts(self) -> dict[str, int]:
         """Work done by `prepare`."""
         return {}
+
+    def closed(self, close: Callable[[Callable], Callable]) -> "Method":
+        """The method with its functions of (t, y, args), where it has some, traced by `close`."""
+        return self
 
     def check(self, field, y0: State) -> None:
         """Raises `TypeError` or `ValueError` where the method cannot solve this field or state."""

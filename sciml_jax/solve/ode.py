@@ -11,6 +11,7 @@ from .events import Event
 from .explicit import Tsit5
 from .failure import report
 from .job import Resume
+from .matrices import as_mass, as_pattern
 from .method import Method
 from .prepare import Request, prepare
 from .saving import as_saves
@@ -40,7 +41,10 @@ def solve_ode(
     step_to: ArrayLike | None = None,
     max_steps: int = 100_000,
     max_events: int = 1000,
+    mass: Any = None,
     jacobian: Callable | None = None,
+    jac_pattern: Any = None,
+    initial: str = "given",
     norm: Callable = trees.rms_norm,
     projection: Callable | None = None,
     has_aux: bool = False,
@@ -68,8 +72,14 @@ def solve_ode(
       or a time of `step_to` cuts one in two).
     - `dt_min`, `dt_max`: bounds of the step size. `step_to`: times to step to exactly, where an input jumps.
     - `max_steps`: attempts before giving up (100,000; static).
+    - `mass`: the matrix M of $M \dot y = f$, shape (n, n), its diagonal (n,), or a lineax operator; a constant, and
+      singular for differential-algebraic equations (of index 1). For Rosenbrock methods, `sj.Radau5` and `sj.BDF`.
+    - `initial`: with a singular `mass`, whether y0 must satisfy the algebraic equations (`"given"`: else the solve
+      ends with `inconsistent_initial`), or its algebraic variables are found (`"find"`, starting from y0).
     - `jacobian`: `jacobian(t, y, args)`, the matrix df_i/dy_j of shape (n, n), for implicit methods; by default they
       differentiate the field.
+    - `jac_pattern`: where the Jacobian may be other than zero: a boolean matrix (n, n), `(lower, upper)` for a band, or
+      `"dense"`; by default implicit methods read it from the field (from 64 unknowns on).
     - `norm`: of the scaled error, `norm(tree) -> number`. `projection`: `projection(t, y, args) -> y` after every
       accepted step. `has_aux`: the field returns `(dy, aux)`, saved as `sol.aux`.
     - `throw`: raise when the solve fails; else look at `sol.result`. `progress`: show a bar.
@@ -113,6 +123,9 @@ def solve_ode(
         step_to=arguments.stops(step_to),
         norm=norm,
         jacobian=jacobian,
+        jac_pattern=as_pattern(jac_pattern),
+        mass=as_mass(mass),
+        initial=initial,
         projection=projection,
         has_aux=has_aux,
         progress=progress,

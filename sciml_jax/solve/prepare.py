@@ -10,8 +10,10 @@ from jaxtyping import Array, PyTree
 
 from ..core import close, trees
 from ..core.entry import Static, split_static
+from .consistency import LARGEST, start
 from .events import Event
 from .job import Job, Resume
+from .matrices import Mass, pseudo_inverse, stored_mass, structure, user_jacobian
 from .method import Method
 from .problem import Problem, State, as_derivative
 from .progress import Bar
@@ -39,6 +41,9 @@ class Request(eqx.Module):
     step_to: Any
     norm: Callable
     jacobian: Callable | None
+    jac_pattern: Any
+    mass: Mass | None
+    initial: str
     projection: Callable | None
     has_aux: bool
     progress: bool
@@ -56,25 +61,35 @@ def prepare(request: Request) -> Job:
     traced_args, static_args = split_static(request.args)
     args = [jnp.asarray(x) for x in traced_args]
 
-    def closed(function: Callable | None, t=t0, y=y0) -> Callable | None:
+    def closed(function: Any, t=t0, y=y0) -> Any:
         return None if function is None else close(_on_arrays(function, static_args), t, y, args)
 
     field, aux = _field(request, closed, t0, y0, args, static_args)
+    jacobian = user_jacobian(request.jacobian, closed, t0, y0, args)
+    zeros = None
+    if request.method.uses_jacobian:
+        zeros = structure(request.jac_pattern, request.mass, jacobian, field, t0, y0, args)
     problem = Problem(
         field=field,
         args=args,
+        mass=stored_mass(request.mass, zeros, y0),
+        mass_inverse=pseudo_inverse(request.mass, dtype),
+        structure=zeros,
         rtol=jax.tree.map(lambda x: jnp.asarray(x, dtype), request.rtol),
         atol=jax.tree.map(lambda x: jnp.asarray(x, dtype), request.atol),
         norm=_norm(request.norm, y0),
-        jacobian=_jacobian(request, closed, t0, y0, args),
+        jacobian=jacobian,
     )
+    consistent, residual = None, None
+    if request.mass is not None and request.resume is None and y0.shape[0] <= LARGEST:
+        y0, consistent, residual = start(problem, request.mass.dense.astype(dtype), t0, y0, request.initial == "find")
     saves = tuple(
         _save(save, ordered, closed, aux, t0, t1, request)
         for save, ordered in zip(request.saves, request.sorted_saves, strict=True)
     )
     return Job(
         problem=problem,
-        method=request.method,
+        method=request.method.closed(closed),
         controller=request.controller,
         t0=t0,
         t1=t1,
@@ -87,6 +102,8 @@ def prepare(request: Request) -> Job:
         events=tuple(_event(k, event, closed, t0, y0, args) for k, event in enumerate(request.events)),
         projection=_mapping("projection", request.projection, closed, t0, y0, args),
         resume=_resume(request, problem, t0, y0),
+        consistent=consistent,
+        residual=residual,
         progress=Bar() if request.progress else None,
         max_steps=_max_steps(request),
         max_events=request.max_events,
@@ -99,20 +116,6 @@ def _max_steps(request: Request) -> int:
         return request.max_steps
     cuts = (request.max_events if request.events else 0) + (0 if request.step_to is None else request.step_to.size)
     return request.controller.n + cuts
-
-
-def _jacobian(request: Request, closed, t0, y0, args) -> Callable | None:
-    """The user's Jacobian, traced and checked."""
-    given = request.jacobian
-    if given is None:
-        return None
-    if not (isinstance(y0, jax.Array) and y0.ndim == 1 and not jnp.iscomplexobj(y0)):
-        raise ValueError(f"jacobian= needs y0 to be one real vector, shape (n,); it is {trees.describe(request.y0)}")
-    jacobian = closed(lambda t, y, a: jnp.asarray(given(t, y, a), y0.dtype))
-    shape, n = jax.eval_shape(jacobian, t0, y0, args).shape, y0.shape[0]
-    if shape != (n, n):
-        raise ValueError(f"jacobian must return df_i/dy_j as an array of shape ({n}, {n}); its shape is {shape}")
-    return jacobian
 
 
 def _norm(norm: Callable, y0: State) -> Callable:
@@ -196,6 +199,7 @@ def _field(request: Request, closed, t0, y0, args, static_args) -> tuple[Callabl
         request.field.check(y0)
         request.method.check(request.field, y0)
         structured = request.field.closed(lambda f, *xs: close(_on_arrays(f, static_args), *xs, args), t0, y0)
+        structured = structured.bound(args)
         _check_like(jax.eval_shape(structured, t0, y0, args), y0, "field", "derivative")
         return structured, None
     if not request.has_aux:

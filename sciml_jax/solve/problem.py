@@ -11,16 +11,20 @@ from jaxtyping import PyTree
 
 from ..core import Closed, trees
 from ..core.types import State, Time
+from ..linalg import Structure
+from .structured import StructuredField
 
 
 class Problem(eqx.Module):
-    """A differential equation as a method sees it.
+    r"""A differential equation as a method sees it.
 
     - `field`: `field(t, y, args) -> dy/dt`, or a structured field such as `Separable`.
     - `args`: the user's arguments, any pytree.
     - `rtol`, `atol`: tolerances, numbers or pytrees with the structure of y.
     - `norm`: a norm of pytrees shaped like y, to a real scalar.
-    - `mass`, `jacobian`: for implicit methods.
+    - `mass`: the matrix M of $M \dot y = f$, stored by `structure`; `None` for the identity. `mass_inverse`:
+      its pseudo-inverse as an array (n, n) or its diagonal (n,), where it was computed. `jacobian`: the user's.
+    - `structure`: what is known of the zeros of M and the Jacobian; `None`: nothing.
     """
 
     field: Callable
@@ -29,16 +33,35 @@ class Problem(eqx.Module):
     atol: PyTree
     norm: Callable = trees.rms_norm
     mass: Any = None
+    mass_inverse: Any = None
     jacobian: Callable | None = None
+    structure: Structure | None = eqx.field(static=True, default=None)
 
     def evaluate(self, t: Time, y: State) -> State:
         """The derivative dy/dt at (t, y), in the dtypes of y."""
         return as_derivative(self.field(t, y, self.args), y)
 
+    def derivative(self, t: Time, y: State) -> State:
+        """dy/dt as far as the mass matrix determines it: the least one; the field itself where there is none."""
+        f = self.evaluate(t, y)
+        if self.mass_inverse is None:
+            return f
+        return self.mass_inverse * f if self.mass_inverse.ndim == 1 else self.mass_inverse @ f
+
+    @property
+    def frozen(self) -> "Problem":
+        """The same problem as a constant to derivatives."""
+        arrays, rest = eqx.partition(self, eqx.is_array)
+        return eqx.combine(jax.lax.stop_gradient(arrays), rest)
+
+    def part(self, function: Callable) -> Callable[[Time, State], State]:
+        """A part of the field as a function of (t, y)."""
+        return lambda t, y: as_derivative(function(t, y, self.args), y)
+
     @property
     def autonomous(self) -> bool:
         """Whether the field certainly does not depend on time."""
-        return isinstance(self.field, Closed) and self.field.ignores(0)
+        return isinstance(self.field, Closed | StructuredField) and self.field.ignores(0)
 
     def error_norm(self, error: State, y0: State, y1: State) -> Time:
         """The norm of the error estimate over `atol + rtol max(|y0|, |y1|)`: a step with at most 1 is accepted."""

@@ -190,7 +190,7 @@ def initial_step(problem: Problem, t0: Time, y0: State, order: int, span: Time) 
 
     Source: Hairer, Norsett & Wanner I, II.4 "Starting step size" (algorithm of Gladwell, Shampine & Brankin 1987).
     """
-    f0 = problem.evaluate(t0, y0)
+    f0 = problem.derivative(t0, y0)
     zero = jax.tree.map(jnp.zeros_like, y0)
     size = jnp.abs(span)
     d0 = problem.error_norm(y0, y0, zero)
@@ -198,7 +198,7 @@ def initial_step(problem: Problem, t0: Time, y0: State, order: int, span: Time) 
     tiny = (d0 < 1e-5) | (d1 < 1e-5)
     h0 = jnp.minimum(jnp.where(tiny, 1e-6 * jnp.maximum(size, 1e-6), 0.01 * d0 / jnp.where(tiny, 1.0, d1)), size)
     sign = jnp.sign(span)
-    f1 = problem.evaluate(t0 + sign * h0, trees.axpy(sign * h0, f0, y0))
+    f1 = problem.derivative(t0 + sign * h0, trees.axpy(sign * h0, f0, y0))
     d2 = problem.error_norm(trees.subtract(f1, f0), y0, zero) / h0
     steepest = jnp.maximum(d1, d2)
     guess = (0.01 / jnp.maximum(steepest, 1e-15)) ** (1.0 / (order + 1))

@@ -7,7 +7,7 @@ from .rosenbrock_tableau import RosenbrockTableau, stiffly_accurate
 
 
 class Rodas3(Rosenbrock):
-    """Sandu's method of order 3(2), four stages with three evaluations, L-stable and stiffly accurate; cubic Hermite
+    """Sandu's method of order 3(2), four stages with three evaluations, L-stable and stiffly accurate; quadratic
     interpolant. For loose tolerances, as in atmospheric chemistry.
 
     Source: A. Sandu et al., Benchmarking stiff ODE solvers for atmospheric chemistry problems II, Atmos. Environ. 31
@@ -27,4 +27,6 @@ class Rodas3(Rosenbrock):
         coupling=[[], [4.0], [1.0, -1.0], [1.0, -1.0, -8 / 3]],
         nodes=[0.0, 0.0, 1.0, 1.0],
         time=[0.5, 1.5, 0.0, 0.0],
+        dense=[[3.0, -1.0, 0.0, 0.0]],
+        dense_order=2,
     )

@@ -7,11 +7,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ...core import trees
-from ...linalg import jacobian, linear_solver
-from ..interpolation import Hermite, hermite, theta
+from ...linalg import Structure, linear_solver
+from ..interpolation import theta
+from ..layout import Layout
 from ..method import Method, MethodState, Step
 from ..problem import Problem, State, Time
-from .layout import Layout
+from .iteration_matrix import shifted, structure_of, times_mass
 from .rosenbrock_tableau import RosenbrockTableau
 
 
@@ -26,7 +27,8 @@ class Polynomial(NamedTuple):
 class Rosenbrock(Method):
     r"""A Rosenbrock-Wanner method; subclasses give a `tableau`.
 
-    Every stage solves one linear system with the matrix $W = I/(h\gamma) - J$, J being the Jacobian of the field at
+    Every stage solves one linear system with the matrix $W = M/(h\gamma) - J$, M being the mass matrix (singular ones
+    too, of differential-algebraic equations of index 1) and J the Jacobian of the field at
     the start of the step: exact, and differentiated where a gradient goes through. There is no iteration that could
     fail to converge.
 
@@ -42,6 +44,10 @@ class Rosenbrock(Method):
 
     @property
     def uses_jacobian(self) -> bool:
+        return True
+
+    @property
+    def takes_mass(self) -> bool:
         return True
 
     @property
@@ -65,7 +71,8 @@ class Rosenbrock(Method):
             return layout.vector(problem.evaluate(t, layout.state(v)))
 
         shift = 1 / (dt * tableau.gamma)
-        solve, jac = _solver(problem, layout, lambda v: field(t, v), t, y, v, shift, tableau.stages)
+        structure = structure_of(problem, layout)
+        solve, jac = _solver(problem, structure, layout, lambda v: field(t, v), t, y, v, shift, tableau.stages)
         slope = None
         if any(tableau.time) and not problem.autonomous:
             slope = dt * jax.jvp(lambda t: field(t, v), (t,), (jnp.ones_like(t),))[1]
@@ -75,14 +82,16 @@ class Rosenbrock(Method):
             first = not any(tableau.a[i]) and tableau.nodes[i] == 0
             rhs = f0 if first else field(t + tableau.nodes[i] * dt, inner)
             evaluations += not first
-            rhs = trees.axpy(1 / dt, trees.combine(tableau.coupling[i], us), rhs)
+            coupled = trees.combine(tableau.coupling[i], us)
+            if coupled is not None:
+                rhs = rhs + times_mass(structure, problem, coupled) / dt
             if slope is not None and tableau.time[i]:
                 rhs = rhs + tableau.time[i] * slope
             us.append(solve(rhs))
         v1: Any = trees.axpy(1.0, trees.combine(tableau.m, us), v)
         # an infinite Jacobian makes every stage zero, and with it the estimate: the step must not pass for exact
         estimate: Any = trees.combine(tableau.error, us)
-        error = estimate + 0.0 * jnp.sum(jac)
+        error = estimate + 0.0 * sum(jnp.sum(x) for x in jax.tree.leaves(jac))
         y1 = layout.state(v1)
         f1 = problem.evaluate(t + dt, y1)
         counts = {
@@ -91,15 +100,11 @@ class Rosenbrock(Method):
             "factorisations": 1,
             "linear_solves": tableau.stages,
         }
-        dense: Any = Hermite(y, y1, state.carry, f1)
-        if tableau.dense:
-            rows: Any = [trees.combine(row, us) for row in tableau.dense]
-            dense = Polynomial(y, y1, tuple(layout.state(row) for row in rows))
+        rows: Any = [trees.combine(row, us) for row in tableau.dense]
+        dense = Polynomial(y, y1, tuple(layout.state(row) for row in rows))
         return Step(y1, layout.state(error), MethodState(f1), state, dense, True, counts, tableau.error_order)
 
     def interpolate(self, dense, t_left: Time, t_right: Time, t: Time) -> State:
-        if not self.tableau.dense:
-            return hermite(dense, t_left, t_right, t)
         s = theta(t_left, t_right, t)
 
         def leaf(y0, y1, *k):
@@ -111,8 +116,8 @@ class Rosenbrock(Method):
         return jax.tree.map(leaf, dense.y0, dense.y1, *dense.k)
 
 
-def _solver(problem: Problem, layout: Layout, field, t: Time, y: State, v, shift, stages: int):
-    """A solver for W = shift I - J, and J.
+def _solver(problem: Problem, structure: Structure, layout: Layout, field, t: Time, y: State, v, shift, stages: int):
+    """A solver for W = shift M - J, and J as stored.
 
     Derivatives go through products with J, not through the elimination: with the matrix itself where it has fewer
     columns than there are stages to multiply it with, else by directional derivatives of the field.
@@ -120,12 +125,13 @@ def _solver(problem: Problem, layout: Layout, field, t: Time, y: State, v, shift
     given = problem.jacobian
     whole = given is not None or layout.size <= stages
     if given is not None:
-        jac = given(t, y, problem.args)
+        jac = structure.store(given(t, y, problem.args))
     else:
-        jac = jacobian(field, v if whole else jax.lax.stop_gradient(v))
-    matrix = shift * jnp.eye(layout.size, dtype=v.dtype) - jac
+        jac = structure.jacobian(field, v if whole else jax.lax.stop_gradient(v))
+    matrix = shifted(structure, problem, shift, jac)
 
     def multiply(x):
-        return shift * x - (jac @ x if whole else jax.jvp(field, (v,), (x,))[1])
+        jx = structure.multiply(jac, x) if whole else jax.jvp(field, (v,), (x,))[1]
+        return shift * times_mass(structure, problem, x) - jx
 
-    return linear_solver(matrix, multiply), jax.lax.stop_gradient(jac)
+    return linear_solver(matrix, multiply, structure=structure), jax.lax.stop_gradient(jac)

@@ -19,7 +19,7 @@ class RosenbrockTableau:
     with $K_r = \sum_j H_{rj} u_j$.
 
     - `order`: of the solution. `error`: the weights of the error estimate, which shrinks with h to the `error_order`.
-    - `coupling`: the rows $c_{ij}$. `nodes`: $c_i$. `time`: $d_i$. `dense`: the rows of H; none: cubic Hermite.
+    - `coupling`: the rows $c_{ij}$. `nodes`: $c_i$. `time`: $d_i$. `dense`: the rows of H.
 
     Source: Hairer & Wanner II, IV.7, eqs. 7.25 and 7.26.
     """
@@ -33,8 +33,8 @@ class RosenbrockTableau:
     error: Sequence[float]
     nodes: Sequence[float]
     time: Sequence[float]
-    dense: Rows = ()
-    dense_order: int = 3
+    dense: Rows
+    dense_order: int
 
     @property
     def stages(self) -> int:

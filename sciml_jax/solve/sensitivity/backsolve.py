@@ -72,6 +72,7 @@ def _check(job: Job) -> None:
         "events": bool(job.events),
         "projection": job.projection is not None,
         "state": job.resume is not None,
+        "a mass matrix": job.problem.mass is not None,
         "a structured field": isinstance(job.problem.field, StructuredField),
         "a prescribed grid (steps=, sj.GivenSteps)": isinstance(job.controller, EqualSteps | GivenSteps),
     }
@@ -250,6 +251,8 @@ def _augmented(job: Job, rebuild, moving, seminorm: bool) -> Job:
         events=(),
         projection=None,
         resume=None,
+        consistent=None,
+        residual=None,
         progress=None,
         max_steps=job.max_steps,
         max_events=job.max_events,

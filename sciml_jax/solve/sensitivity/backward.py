@@ -56,7 +56,7 @@ def pull_back(
     array), and `silent` which of them are zero by structure.
     """
     job = leaves.unflatten(values)
-    places = [i for i in leaves.places(lambda j: (j.problem.field, j.problem.args, _functions(j))) if flags[i]]
+    places = [i for i in leaves.places(_moving) if flags[i]]
 
     def rebuild(moving: list[Array]) -> Job:
         new = list(values)
@@ -94,7 +94,7 @@ def pull_back(
     known = Known(job, recorder, record, last, rebuild, moving, timed, loud, ct_rows, ct.events, job.direction)
     body = partial(_pull_step, known)
     a, (_, rows) = while_loop(lambda a: a.step >= 0, body, first, (segment, tuple(b for _, b in saves)))
-    return _inputs(leaves, job, values, flags, places, rebuild, a, rows, ct_rows, loud)
+    return _inputs(leaves, job, record.dt, values, flags, places, rebuild, a, rows, ct_rows, loud)
 
 
 class Known(NamedTuple):
@@ -172,6 +172,11 @@ def _before(known: Known, i, loaded, segment, on):
     return read_row(segment, i - loaded), loaded, segment
 
 
+def _moving(job: Job) -> PyTree:
+    """The parts of a job that cotangents are summed up for, step by step."""
+    return job.problem.field, job.problem.args, job.problem.mass, _functions(job)
+
+
 def _functions(job: Job) -> PyTree:
     """The parts of a job, besides field and args, whose captured arrays take part in a step or a saved row."""
     return [(save.function, save.aux) for save in job.saves], job.events, job.projection
@@ -221,7 +226,7 @@ def _spread(job: Job, i, t_right, t_next, d_right, d_next, code, sums):
     return t0, t1, stops
 
 
-def _inputs(leaves: Leaves, job: Job, values, flags, places, rebuild, a: Adjoint, rows, ct_rows, loud):
+def _inputs(leaves: Leaves, job: Job, dt: Time, values, flags, places, rebuild, a: Adjoint, rows, ct_rows, loud):
     """From the cotangents before the first step to those of the job's leaves."""
     moving = [values[i] for i in places]
     t0, y0, carry, moved = a.t0 + a.t, a.y, a.carry, a.moving
@@ -239,7 +244,7 @@ def _inputs(leaves: Leaves, job: Job, values, flags, places, rebuild, a: Adjoint
 
         def init(m, t, y):
             new = rebuild(m)
-            return new.method.init(new.problem, t, y, new.t1 - t).carry
+            return new.method.init(new.problem, t, y, dt).carry
 
         d_moving, d_t, d_y = vjp(init, moving, job.t0, job.y0)[1](carry)
         moved, t0, y0 = add(moved, d_moving), t0 + d_t, add(y0, d_y)

@@ -19,10 +19,12 @@ class Record(NamedTuple):
 
     Row i of `grid` is `(t,)`, the time before step i; for solves that are cut by events or stops
     `(t, t_right, code)`, where row i + 1 also holds the time that step i was computed to and what ended it
-    (`PLAIN`, `RESTARTED` or the event). Rows of `snapshots` are `(y, carry)`.
+    (`PLAIN`, `RESTARTED` or the event). Rows of `snapshots` are `(y, carry)`. `dt` is the method's first
+    step size.
     """
 
     level: Int[Array, ""]
+    dt: Time
     grid: Rows
     snapshots: Rows
 
@@ -57,11 +59,11 @@ class Recorder(eqx.Module):
             level += 1
         return level
 
-    def init(self, job: Job, t: Time, y: State, carry: PyTree) -> tuple[PyTree, PyTree]:
+    def init(self, job: Job, t: Time, y: State, carry: PyTree, dt: Time) -> tuple[PyTree, PyTree]:
         row = (t, t, jnp.int32(PLAIN)) if self.cuts else (t,)
         grid = write_row(empty_rows(job.max_steps + 1, row), row, jnp.int32(0), True)
         snapshots = write_row(empty_rows(self.slots, (y, carry)), (y, carry), jnp.int32(0), True)
-        return jnp.int32(0), (grid, snapshots)
+        return (jnp.int32(0), dt), (grid, snapshots)
 
     def slot(self, step: Int[Array, ""], level: Int[Array, ""]) -> Int[Array, ""]:
         """Where the snapshot of a step that is divisible by 2^level lies."""
@@ -72,10 +74,11 @@ class Recorder(eqx.Module):
         grid, snapshots = buffers
         row = (view.t_next, view.t_right, code) if self.cuts else (view.t_next,)
         grid = write_row(grid, row, step + 1, view.on)
-        level = counters + ((step + 1) >= (self.slots << counters))
+        before, dt = counters
+        level = before + ((step + 1) >= (self.slots << before))
         due = view.on & ((step + 1) & ((1 << level) - 1) == 0)
         snapshots = write_row(snapshots, (view.y_next, carry), self.slot(step + 1, level), due)
-        return jnp.where(view.on, level, counters), (grid, snapshots)
+        return (jnp.where(view.on, level, before), dt), (grid, snapshots)
 
     def load(self, record: Record, step: Int[Array, ""]) -> tuple[State, PyTree]:
         """The snapshot (y, carry) before a step that is divisible by 2^level."""

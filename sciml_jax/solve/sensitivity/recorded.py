@@ -57,9 +57,9 @@ class Recorded(Gradient):
 
         def forward(arrays):
             values, flags = perturbed(arrays)
-            outcome, (level, (grid, snapshots)) = drive(leaves.unflatten(values), recorder)
+            outcome, ((level, dt), (grid, snapshots)) = drive(leaves.unflatten(values), recorder)
             counters = tuple(c for c, _ in outcome.saved)
-            kept = (values, flags, Record(level, grid, snapshots), outcome.accepted, counters)
+            kept = (values, flags, Record(level, dt, grid, snapshots), outcome.accepted, counters)
             n_events = None if outcome.events is None else outcome.n_events
             return outcome, (*kept, n_events, outcome.resume.method)
 

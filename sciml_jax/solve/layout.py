@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ...core import trees
-from ..problem import State
+from ..core import trees
+from .problem import State
 
 
 class Layout:

@@ -1,0 +1,151 @@
+"""Diagonally implicit Runge-Kutta steps: one Newton iteration a stage, one matrix a step."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ...core import trees
+from ..interpolation import Hermite, hermite
+from ..layout import Layout
+from ..method import Method, MethodState, Step
+from ..problem import Problem, State, Time
+from ..structured import Split
+from .dirk_tableau import DirkTableau
+from .iteration_matrix import factorised, jacobian_at, shifted, structure_of
+from .newton import solve_equations
+
+
+class Dirk(Method):
+    r"""A diagonally implicit Runge-Kutta method whose first stage is explicit (ESDIRK); subclasses give a `tableau`.
+
+    Every other stage is one nonlinear system, solved by Newton's iteration with the matrix $I/(h\gamma) - J$ of the
+    whole step. Of a field `sj.Split(explicit, implicit)` the additive methods treat the first part explicitly; the
+    others, and additive ones with a plain field, treat the whole field implicitly.
+
+    - `newton_tolerance`: what Newton's iteration leaves, as a fraction of the tolerance of the step.
+
+    Cost a step: one Jacobian, one factorisation, and two to four evaluations and solves a stage.
+    """
+
+    newton_tolerance: float = 0.01
+
+    tableau: ClassVar[DirkTableau]
+
+    @property
+    def order(self) -> int:
+        return self.tableau.order
+
+    @property
+    def uses_jacobian(self) -> bool:
+        return True
+
+    @property
+    def interpolation_order(self) -> int:
+        return min(3, self.order)
+
+    def init(self, problem: Problem, t: Time, y: State, dt: Time) -> MethodState:
+        return MethodState(_derivatives(problem, self.tableau, t, y))
+
+    def restart(self, problem: Problem, t: Time, y: State, state: MethodState) -> MethodState:
+        return self.init(problem, t, y, t)
+
+    def init_counts(self) -> dict[str, int]:
+        names = ("jacobians", "factorisations", "linear_solves", "newton_failures")
+        return {"field_evaluations": 1} | dict.fromkeys(names, 0)
+
+    def step(self, problem: Problem, t: Time, y: State, dt: Time, state: MethodState) -> Step:
+        tableau, layout = self.tableau, Layout(y)
+        v, structure = layout.vector(y), structure_of(problem, layout)
+        explicit, implicit = _parts(problem, layout, tableau)
+        shift = 1 / (dt * tableau.gamma)
+        jac = jacobian_at(problem, structure, layout, implicit, t, v)
+        correct = factorised(structure, shifted(structure, problem, shift, jac))
+        ks = [layout.vector(state.carry[0])]
+        es = [layout.vector(state.carry[1])] if explicit else []
+        ok, solves, rate = jnp.asarray(True), jnp.int32(0), jnp.ones((), layout.real)
+
+        def measure(k):
+            return problem.error_norm(layout.state(dt * tableau.gamma * k), y, y)
+
+        rounding = 10 * jnp.finfo(layout.real).eps * shift
+        nodes = [float(c) for c in tableau.nodes]
+        for i in range(1, tableau.stages):
+            t_i = t + nodes[i] * dt
+            known: Any = trees.axpy(dt, trees.combine(tableau.a[i][:i], ks), v)
+            if explicit:
+                known = trees.axpy(dt, trees.combine(tableau.explicit_a[i], es), known)
+            if tableau.implicit(i):
+
+                def residual(k, t_i=t_i, known=known):
+                    # in units in which the derivative is the iteration matrix, but for its sign
+                    return (implicit(t_i, known + dt * tableau.gamma * k) - k) * shift
+
+                guess: Any = trees.combine(tableau.guess(i), ks)
+                tolerance = jnp.maximum(self.newton_tolerance, measure(rounding * known)).astype(layout.real)
+                k, newton = solve_equations(residual, guess, correct, measure, structure, tolerance, rate)
+                rate, solves, ok = newton.rate, solves + newton.iterations, ok & newton.ok
+                known = known + dt * tableau.gamma * k
+            else:
+                k = implicit(t_i, known)
+            ks.append(k)
+            if explicit:
+                es.append(explicit(t_i, known))
+        v1 = trees.axpy(dt, trees.combine(tableau.b, ks), v)
+        error: Any = trees.combine(tableau.error, ks)
+        if explicit:
+            v1 = trees.axpy(dt, trees.combine(tableau.explicit_b or tableau.b, es), v1)
+            error = trees.axpy(1.0, trees.combine(tableau.explicit_error or tableau.error, es), error)
+        for _ in range(tableau.filters):
+            error = correct(jax.lax.stop_gradient(error) * shift)
+        y1 = layout.state(v1)
+        last = None if explicit else tableau.solution_stage
+        accepted = _derivatives(problem, tableau, t + dt, y1) if last is None else (layout.state(ks[last]),)
+        begin, end = _total(state.carry), _total(accepted)
+        explicit_stages = sum(not tableau.implicit(i) for i in range(1, tableau.stages))
+        counts = {
+            "field_evaluations": solves + (explicit_stages + (last is None)),
+            "jacobians": 1,
+            "factorisations": 1,
+            "linear_solves": solves + tableau.filters,
+            "newton_failures": (~ok).astype(jnp.int32),
+        }
+        return Step(
+            y=y1,
+            error=layout.state(dt * error),
+            accepted=MethodState(accepted),
+            rejected=state,
+            dense=Hermite(y, y1, begin, end),
+            ok=ok,
+            counts=counts,
+            order=tableau.error_order,
+        )
+
+    def interpolate(self, dense: Hermite, t_left: Time, t_right: Time, t: Time) -> State:
+        return hermite(dense, t_left, t_right, t)
+
+
+def _parts(problem: Problem, layout: Layout, tableau: DirkTableau) -> tuple[Callable | None, Callable]:
+    """The functions of (t, vector) that are treated explicitly (or `None`) and implicitly."""
+
+    def on_vectors(part: Callable) -> Callable[[Time, Array], Float[Array, " n"]]:
+        return lambda t, v: layout.vector(part(t, layout.state(v)))
+
+    field = problem.field
+    if tableau.additive and isinstance(field, Split):
+        return on_vectors(problem.part(field.explicit)), on_vectors(problem.part(field.implicit))
+    return None, on_vectors(problem.evaluate)
+
+
+def _derivatives(problem: Problem, tableau: DirkTableau, t: Time, y: State) -> tuple[State, ...]:
+    """dy/dt at the start of a step: of the whole field, or of its implicit and explicit parts."""
+    field = problem.field
+    if tableau.additive and isinstance(field, Split):
+        return problem.part(field.implicit)(t, y), problem.part(field.explicit)(t, y)
+    return (problem.evaluate(t, y),)
+
+
+def _total(parts: tuple[State, ...]) -> State:
+    return parts[0] if len(parts) == 1 else jax.tree.map(jnp.add, *parts)

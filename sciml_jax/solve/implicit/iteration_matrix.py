@@ -1,0 +1,52 @@
+"""The matrices of implicit steps: Jacobians of the field, mass matrices, and their combinations."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ...linalg import Dense, Structure
+from ..layout import Layout
+from ..problem import Problem, Time
+
+
+def structure_of(problem: Problem, layout: Layout) -> Structure:
+    """What is known of the zeros of the Jacobian."""
+    return problem.structure if problem.structure is not None else Dense(layout.size)
+
+
+def jacobian_at(
+    problem: Problem, structure: Structure, layout: Layout, field: Callable, t: Time, v: Float[Array, " n"]
+) -> Any:
+    """The Jacobian of `field(t, v)` in v, stored by its structure, as a constant: the user's, or by forward mode."""
+    if problem.jacobian is not None:
+        stored = structure.store(problem.jacobian(t, layout.state(v), problem.args))
+    else:
+        stored = structure.jacobian(lambda v: field(t, v), jax.lax.stop_gradient(v))
+    return jax.lax.stop_gradient(stored)
+
+
+def field_on_vectors(problem: Problem, layout: Layout) -> Callable[[Time, Array], Float[Array, " n"]]:
+    """The field as a function of (t, vector)."""
+    return lambda t, v: layout.vector(problem.evaluate(t, layout.state(v)))
+
+
+def shifted(structure: Structure, problem: Problem, shift: Any, jac: Any) -> Any:
+    """The stored matrix shift M - J, real or complex like the shift; M is the mass matrix or the identity."""
+    mass = problem.mass
+    if mass is None:
+        mass = structure.diagonal(jnp.ones(structure.n, jax.tree.leaves(jac)[0].dtype))
+    return jax.tree.map(lambda m, j: shift * m - j, mass, jac)
+
+
+def times_mass(structure: Structure, problem: Problem, x: Float[Array, " n"]) -> Float[Array, " n"]:
+    """M x."""
+    return x if problem.mass is None else structure.multiply(problem.mass, x)
+
+
+def factorised(structure: Structure, stored: Any) -> Callable[[Array], Array]:
+    """A solver for the stored matrix, which is a constant to derivatives."""
+    factors = structure.factorize(jax.lax.stop_gradient(stored))
+    return lambda b: structure.solve(factors, b)

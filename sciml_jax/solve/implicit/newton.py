@@ -1,0 +1,104 @@
+"""Newton's iteration for the equations of one stage or step, with derivatives by the implicit function theorem."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from ...linalg import Structure, linear_solver
+
+
+class Converged(NamedTuple):
+    """How an iteration went: whether it converged, how many corrections it took, and its rate."""
+
+    ok: Bool[Array, ""]
+    iterations: Int[Array, ""]
+    rate: Float[Array, ""]
+
+
+Residual = Callable[[Array], Array]
+
+
+def iterate(
+    residual: Residual,
+    guess: Float[Array, " n"],
+    correct: Callable[[Array], Array],
+    measure: Callable[[Array], Array],
+    tolerance: Float[Array, ""],
+    rate: Float[Array, ""],
+    most: int = 10,
+) -> tuple[Float[Array, " n"], Converged]:
+    r"""Simplified Newton steps $x \leftarrow x + \mathrm{correct}(r(x))$ from a guess.
+
+    Stops when the next correction is expected below `tolerance` in the norm `measure`, judged by the rate of
+    convergence so far (`rate` to begin with; 1 when nothing is known); gives up when corrections double, when `most` of
+    them would not be enough, or when they are not finite.
+
+    Cost: one residual and one `correct` an iteration.
+    Source: Hairer & Wanner II, IV.8, eqs. 8.10 and 8.11; the rate as in Cohen & Hindmarsh, CVODE (1996), section 2.1.
+    """
+
+    def active(state):
+        _, _, _, done, failed, _ = state
+        return ~(done | failed)
+
+    def once(state):
+        x, size, rate, _, _, k = state
+        delta = correct(residual(x))
+        new = measure(delta).astype(rate.dtype)
+        ratio = jnp.where(k > 0, new / jnp.maximum(size, jnp.finfo(rate.dtype).tiny), 0.0)
+        rate = jnp.where(k > 0, jnp.maximum(0.3 * rate, ratio), rate)
+        done = new * jnp.minimum(rate, 1.0) <= tolerance
+        remaining = most - 1 - k
+        # what the correction will have shrunk to when the iterations are used up
+        hopeless = (k > 1) & (ratio < 1) & (new * ratio**remaining > tolerance * (1 - ratio))
+        failed = ~jnp.isfinite(new) | (ratio > 2) | hopeless | (remaining <= 0)
+        return x + delta, new, rate, done, failed & ~done, k + 1
+
+    zero = jnp.zeros((), rate.dtype)
+    start = (guess, zero, rate, jnp.asarray(False), jnp.asarray(False), jnp.int32(0))
+    x, _, final, done, _, k = jax.lax.while_loop(active, once, start)
+    return x, Converged(done, k, final)
+
+
+def implicit(
+    residual: Residual,
+    guess: Float[Array, " n"],
+    structure: Structure,
+    solve: Callable[[Residual, Array], tuple[Array, Any]] = lambda _, root: (root, ()),
+) -> tuple[Float[Array, " n"], Any]:
+    """A root of `residual` as a function of what `residual` has closed over, and what `solve` says beside it (floats).
+
+    `solve(residual, guess)` finds the root by any means; by default the guess is one already. A derivative solves one
+    linear system with the Jacobian of `residual` at the root and never goes through `solve`.
+
+    Cost of a derivative: one Jacobian, one factorisation and one solve.
+    """
+
+    def tangent_solve(linear, b):
+        stored = structure.jacobian(linear, jnp.zeros_like(b))
+        return linear_solver(stored, linear, structure=structure)(b)
+
+    return jax.lax.custom_root(residual, jax.lax.stop_gradient(guess), solve, tangent_solve, has_aux=True)
+
+
+def solve_equations(
+    residual: Residual,
+    guess: Float[Array, " n"],
+    correct: Callable[[Array], Array],
+    measure: Callable[[Array], Array],
+    structure: Structure,
+    tolerance: Float[Array, ""],
+    rate: Float[Array, ""],
+) -> tuple[Float[Array, " n"], Converged]:
+    """The root of `residual` near `guess` by `iterate`, as a function of what `residual` has closed over."""
+    tolerance, rate = jax.lax.stop_gradient((tolerance, rate))
+
+    def solve(residual, x):
+        x, newton = iterate(residual, x, correct, measure, tolerance, rate)
+        return x, [newton.ok.astype(rate.dtype), newton.iterations.astype(rate.dtype), newton.rate]
+
+    root, (ok, iterations, final) = implicit(residual, guess, structure, solve)
+    return root, Converged(ok > 0, iterations.astype(jnp.int32), final)

@@ -1,0 +1,1 @@
+"""Coefficients of the stabilised methods: one module a method, each with one constant, `TABLE`."""
