@@ -18,6 +18,8 @@ NAMES = (
     "work_precision",
     "rober",
     "rober_gradient",
+    "stiff_chemistry",
+    "brusselator",
 )
 
 

@@ -7,8 +7,13 @@ from .results import Results
 TITLES = {"lotka_volterra": "Lotka–Volterra", "pleiades": "Pleiades", "outer_solar_system": "Outer solar system"}
 
 
-def work_precision_picture(results: Results, path: Path, quantity: str, target: float | None = None) -> None:
-    """Time against achieved error, one panel a case, one line a contender (peers dashed); both axes logarithmic."""
+def work_precision_picture(
+    results: Results, path: Path, quantity: str, target: float | dict[str, float] | None = None
+) -> None:
+    """Time against achieved error, one panel a case, one line a contender (peers dashed); both axes logarithmic.
+
+    `target`: an error that a vertical line marks, the same in all panels or that of each case.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
@@ -26,12 +31,16 @@ def work_precision_picture(results: Results, path: Path, quantity: str, target: 
             if len(errors):
                 label = name.removeprefix("ours_").replace("_", " ")
                 panel.loglog(errors, 1e3 * seconds, label=label, markersize=4, linewidth=1.2, **looks[name])
-        if target is not None:
-            panel.axvline(target, color="0.6", linewidth=0.8)
+        mark = target.get(case) if isinstance(target, dict) else target
+        if mark is not None:
+            panel.axvline(mark, color="0.6", linewidth=0.8)
         panel.invert_xaxis()
         panel.set(title=TITLES.get(case, case), xlabel=quantity, ylabel="time of one solve in ms")
         panel.grid(True, which="major", alpha=0.3)
-    panels[0][-1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    # one legend for all panels, whose contenders may differ; labels of other lines start with an underscore
+    lines = {line.get_label(): line for panel in panels[0] for line in panel.get_lines()}
+    shown = [line for label, line in lines.items() if not label.startswith("_")]
+    panels[0][-1].legend(handles=shown, fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.savefig(path, dpi=150)
     plt.close(figure)
 

@@ -18,6 +18,10 @@ def test_the_examples_run():
     assert names["sol"].y.shape == (101, 2) and bool(names["sol"].success)
     assert names["slope"].shape == (4,) and names["many"].shape == (1000,)
     assert np.all(np.isfinite(names["many"]))
+    # Robertson's reaction at t = 100, to the tolerance of the example: x = 0.6172 (a tight solve: 0.61723488)
+    for name in ("chain", "same"):
+        np.testing.assert_allclose(names[name].y[0], 0.61723488, rtol=2e-3)
+        assert float(np.sum(names[name].y)) == pytest.approx(1.0, abs=1e-5)
     # impacts: t1 = sqrt(2 h / g), and the third one is t1 (1 + 2 e + 2 e^2)
     third = jax.jacrev(names["impacts"])(0.8)[2]
     assert float(third) == pytest.approx(np.sqrt(2 / 9.81) * (2 + 4 * 0.8), rel=1e-4)

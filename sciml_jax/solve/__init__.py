@@ -1,5 +1,11 @@
 """Solvers: one front function per equation class, one driver, one method a file."""
 
+from .auto import (
+    Auto,
+)
+from .dae import (
+    solve_dae,
+)
 from .events import Event, EventLog
 from .explicit import (
     RK4,
@@ -25,9 +31,14 @@ from .exponential import ETDRK2, ETDRK4, ExponentialRosenbrock, ExponentialRunge
 from .failure import SolveError
 from .implicit import (
     BDF,
+    SBDF2,
     TRBDF2,
+    Collocation,
+    CollocationTableau,
     Dirk,
     DirkTableau,
+    GaussLegendre4,
+    GaussLegendre6,
     IMEXEuler,
     ImplicitEuler,
     KenCarp3,
@@ -36,6 +47,8 @@ from .implicit import (
     Kvaerno3,
     Kvaerno4,
     Kvaerno5,
+    Radau5,
+    RadauIIA,
     Rodas3,
     Rodas4,
     Rodas5P,
@@ -45,7 +58,15 @@ from .implicit import (
     RosenbrockTableau,
     Trapezoid,
 )
-from .method import Method, MethodState, Step
+from .method import (
+    Method,
+    MethodState,
+    Phase,
+    Step,
+)
+from .multistep import (
+    VCABM,
+)
 from .ode import solve_ode
 from .problem import Problem
 from .saving import Dense, Final, Save, Steps, Times
@@ -80,12 +101,17 @@ __all__ = [
     "RK4",
     "ROCK2",
     "ROCK4",
+    "SBDF2",
     "SSPRK3",
     "SSPRK43",
     "TRBDF2",
+    "VCABM",
+    "Auto",
     "Backsolve",
     "Bosh3",
     "ButcherTableau",
+    "Collocation",
+    "CollocationTableau",
     "Composition",
     "ConstantSteps",
     "Controller",
@@ -105,6 +131,8 @@ __all__ = [
     "Feagin14",
     "Final",
     "Forward",
+    "GaussLegendre4",
+    "GaussLegendre6",
     "GivenSteps",
     "Gradient",
     "Heun",
@@ -123,7 +151,10 @@ __all__ = [
     "Midpoint",
     "PIController",
     "PIDController",
+    "Phase",
     "Problem",
+    "Radau5",
+    "RadauIIA",
     "Ralston",
     "Recorded",
     "ReversibleHeun",
@@ -157,5 +188,6 @@ __all__ = [
     "Vern9",
     "Yoshida4",
     "Yoshida6",
+    "solve_dae",
     "solve_ode",
 ]

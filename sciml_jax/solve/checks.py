@@ -10,6 +10,7 @@ import numpy as np
 from ..core import trees
 from .arguments import callable_with, count, instance
 from .failure import known
+from .fully_implicit import FullyImplicit
 from .method import Method
 from .saving import Dense, Save, Steps, Times
 from .sensitivity import Gradient
@@ -103,7 +104,10 @@ def _check_matrices(request: "Request") -> None:
         raise ValueError(f'initial is "given" or "find"; got {request.initial!r}')
     if request.mass is not None and not request.method.takes_mass:
         raise ValueError(f"mass= is for Rosenbrock methods, sj.Radau5 and sj.BDF, not {name}: give method=sj.Rodas5P()")
-    if request.mass is None and request.initial == "find":
+    implicit = isinstance(request.field, FullyImplicit)
+    if implicit and not request.method.takes_residuals:
+        raise ValueError(f"solve_dae needs a method for fully implicit equations, sj.BDF(); got {name}")
+    if request.mass is None and request.initial == "find" and not implicit:
         raise ValueError("initial='find' is for differential-algebraic equations: give mass=")
     if request.jac_pattern is not None and not request.method.uses_jacobian:
         raise ValueError(f"jac_pattern= is for implicit methods, and {name} is explicit: give method=sj.Rodas5P()")

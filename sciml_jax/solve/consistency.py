@@ -69,3 +69,65 @@ def start(problem: Problem, mass: Float[Array, "n n"], t: Time, y: Float[Array, 
         y = y + correction(y)[1]
     _, ok, largest = judge(jax.lax.stop_gradient(y))
     return Start(y, ok, largest)
+
+
+class ImplicitStart(NamedTuple):
+    """An initial state and its derivative, whether they are consistent, and the largest residual in them."""
+
+    y: Float[Array, " n"]
+    slope: Float[Array, " n"]
+    ok: Bool[Array, ""]
+    residual: Float[Array, ""]
+
+
+def start_implicit(problem: Problem, t: Time, t1: Time, y: Array, slope: Array, find: bool) -> ImplicitStart:
+    r"""The state and derivative to start $F(t, y, \dot y) = 0$ from: the given ones, or with `find` the nearest ones.
+
+    What may be moved are the derivative, and y in the directions that $\partial F/\partial \dot y$ does not feel; each
+    Newton step is the least such change. A start is consistent when it is within the tolerance, that of the derivative
+    over a thousandth of the span, and leaves nothing behind (else the index is above one).
+
+    Cost: two singular value decompositions and two Jacobians an iteration.
+    """
+    n = y.shape[0]
+
+    def correction(y, slope, problem: Problem):
+        f = problem.field.residual(t, y, slope, problem.args)  # type: ignore[attr-defined]
+        of = jax.lax.stop_gradient((y, slope))
+        residual = problem.frozen.field.residual  # type: ignore[attr-defined]
+        args = problem.frozen.args
+        mass = jax.jacfwd(lambda dy: residual(t, of[0], dy, args))(of[1])
+        jac = jax.jacfwd(lambda y: residual(t, y, of[1], args))(of[0])
+        _, sizes, v = jnp.linalg.svd(mass)
+        null = (sizes <= _RANK * sizes[0]).astype(y.dtype)
+        both = jnp.concatenate([mass, jac @ (v.T * null) @ v], axis=1)
+        change = -jnp.linalg.pinv(both, rtol=_SINGULAR) @ f
+        return f, change[n:], change[:n], f + both @ change
+
+    def size(dy, dslope, y):
+        moved = problem.error_norm(dy, y, y)
+        return jnp.maximum(moved, problem.error_norm(1e-3 * (t1 - t) * dslope, y, y))
+
+    if find:
+        still = problem.frozen
+
+        def active(state):
+            _, _, done, k = state
+            return ~done & (k < _ITERATIONS)
+
+        def iterate(state):
+            y, slope, _, k = state
+            _, dy, dslope, _ = correction(y, slope, still)
+            return y + dy, slope + dslope, size(dy, dslope, y) <= 1e-4, k + 1
+
+        begin = (*jax.lax.stop_gradient((y, slope)), jnp.asarray(False), 0)
+        found_y, found_slope, _, _ = jax.lax.while_loop(active, iterate, begin)
+        # one more correction carries the derivative
+        y = y + jax.lax.stop_gradient(found_y - y)
+        slope = slope + jax.lax.stop_gradient(found_slope - slope)
+        _, dy, dslope, _ = correction(y, slope, problem)
+        y, slope = y + dy, slope + dslope
+    f, dy, dslope, rest = correction(*jax.lax.stop_gradient((y, slope)), problem.frozen)
+    largest = jnp.max(jnp.abs(f))
+    ok = (size(dy, dslope, y) <= 1) & (jnp.max(jnp.abs(rest)) <= 1e-3 * largest)
+    return ImplicitStart(y, slope, ok | (largest == 0), largest)

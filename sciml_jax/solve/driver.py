@@ -1,5 +1,6 @@
 """The adaptive loop: one driver for every method, with saving, events and recording as separate pieces of state."""
 
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -9,7 +10,7 @@ from jaxtyping import Array, Bool, Int, PyTree
 from ..core import RESULT, either, trees, when, while_loop
 from . import events as ev
 from .job import Job, Outcome, Resume
-from .method import Method, MethodState, Step
+from .method import Method, MethodState, Phase, Step
 from .problem import Problem, State, Time
 from .saving import StepView, Times
 from .step_end import PLAIN, cuttable, finish
@@ -78,11 +79,11 @@ def drive(job: Job, recorder: Recorder | None = None) -> tuple[Outcome, Any]:
     def active(loop: Loop):
         return (loop.result == RESULT.successful) & ~loop.ended & (direction * (job.t1 - loop.t) > 0)
 
-    def body(loop: Loop, buffers: Buffers, on):
+    def body(phase: Phase, loop: Loop, buffers: Buffers, on):
         dt = loop.dt if job.dt_max is None else direction * jnp.minimum(jnp.abs(loop.dt), job.dt_max)
         t_right, target, reached, at_stop = _aim(job, loop, dt, direction)
         h = t_right - loop.t
-        step = method.step(problem, loop.t, loop.y, h, loop.state)
+        step = phase.step(problem, loop.t, loop.y, h, loop.state)
         accept, finite, control, dt_next = _judge(job, loop, step, dt, h, reached, direction)
         after, n_events, log = finish(job, loop, buffers.events, step, t_right, target, at_stop, on & accept)
         view = StepView(loop.t, t_right, after.t, after.y, step.dense, on & accept, direction)
@@ -120,7 +121,15 @@ def drive(job: Job, recorder: Recorder | None = None) -> tuple[Outcome, Any]:
             job.progress.update(new.t, job.t0, job.t1, new.accepted)
         return new, Buffers(save_rows, log, record_rows)
 
-    loop, buffers = while_loop(active, body, loop, buffers)
+    first, *others = method.phases()
+
+    def turn(loop: Loop, buffers: Buffers, on):
+        for phase in (first, *others):
+            mine = lambda loop, phase=phase: on & active(loop) & phase.active(loop.state)  # noqa: E731
+            loop, buffers = while_loop(mine, partial(body, phase), loop, buffers)
+        return loop, buffers
+
+    loop, buffers = while_loop(active, turn if others else partial(body, first), loop, buffers)
     return _outcome(job, loop, buffers, work), (loop.record, buffers.record)
 
 

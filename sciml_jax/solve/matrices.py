@@ -15,6 +15,7 @@ from ..core import trees
 from ..linalg import Banded, Dense, Pattern, Sparse, Structure, detect, pattern
 from .consistency import LARGEST
 from .failure import known
+from .fully_implicit import FullyImplicit
 from .layout import Layout
 from .problem import State
 
@@ -86,6 +87,8 @@ def structure(given: Any, mass: Mass | None, jacobian: Any, field: Callable, t0,
     elif given is None and jacobian is None and n >= _DETECTED:
 
         def vector_field(t, v, args):
+            if isinstance(field, FullyImplicit):
+                return field.residual(t, v, v, args)  # dF/dy and dF/d(dy/dt) together
             return layout.vector(field(t, layout.state(v), args))
 
         zeros = pattern(vector_field, t0, layout.vector(y0), args, argument=1)

@@ -44,6 +44,13 @@ class Step(NamedTuple):
     dt_next: Time | None = None
 
 
+class Phase(NamedTuple):
+    """A loop of the driver: it runs while `active(state)`, each turn one `step` with the arguments of `Method.step`."""
+
+    active: Callable[[MethodState], Bool[Array, ""] | bool]
+    step: Callable[..., Step]
+
+
 class Method(eqx.Module):
     """A one-step (or multistep) method for `solve_ode`: subclass it, give `order` and the functions below.
 
@@ -71,6 +78,10 @@ class Method(eqx.Module):
     @abstractmethod
     def interpolate(self, dense: PyTree, t_left: Time, t_right: Time, t: Time) -> State:
         """The solution at `t` inside a step from `t_left` to `t_right` whose (prepared) dense data this is."""
+
+    def phases(self) -> tuple[Phase, ...]:
+        """The loops in which the steps are taken, one after the other and over again; by default one."""
+        return (Phase(lambda state: True, self.step),)
 
     def samples(self, dense: PyTree, t_left: Time, t_right: Time, fractions: tuple[float, ...]) -> list[State]:
         """The solution at fractions of a step that are known while tracing."""
@@ -103,6 +114,11 @@ class Method(eqx.Module):
     @property
     def takes_mass(self) -> bool:
         """Whether the method solves $M \\dot y = f$ with a mass matrix, singular ones too."""
+        return False
+
+    @property
+    def takes_residuals(self) -> bool:
+        """Whether the method solves fully implicit equations, those of `solve_dae`."""
         return False
 
     @property

@@ -10,8 +10,9 @@ from jaxtyping import Array, PyTree
 
 from ..core import close, trees
 from ..core.entry import Static, split_static
-from .consistency import LARGEST, start
+from .consistency import LARGEST, start, start_implicit
 from .events import Event
+from .fully_implicit import FullyImplicit
 from .job import Job, Resume
 from .matrices import Mass, pseudo_inverse, stored_mass, structure, user_jacobian
 from .method import Method
@@ -81,6 +82,9 @@ def prepare(request: Request) -> Job:
         jacobian=jacobian,
     )
     consistent, residual = None, None
+    if isinstance(field, FullyImplicit) and request.resume is None and y0.shape[0] <= LARGEST:
+        y0, slope, consistent, residual = start_implicit(problem, t0, t1, y0, field.slope, request.initial == "find")
+        problem = eqx.tree_at(lambda p: p.field.slope, problem, slope)
     if request.mass is not None and request.resume is None and y0.shape[0] <= LARGEST:
         y0, consistent, residual = start(problem, request.mass.dense.astype(dtype), t0, y0, request.initial == "find")
     saves = tuple(

@@ -97,7 +97,8 @@ class SecondOrder(StructuredField):
 
 class Split(StructuredField):
     r"""A sum of two parts, $\dot y = f_E(t, y, \mathrm{args}) + f_I(t, y, \mathrm{args})$, for methods that treat the
-    first explicitly and the second, stiff one implicitly (`KenCarp3`, `KenCarp4`, `KenCarp5`, `IMEXEuler`); for
+    first explicitly and the second, stiff one implicitly (`KenCarp3`, `KenCarp4`, `KenCarp5`, `IMEXEuler`,
+    `SBDF2`); for
     all others it is the sum.
 
     - `explicit`, `implicit`: functions of (t, y, args) that return pytrees like y.

@@ -73,7 +73,15 @@ METHODS = (
     Row(sj.Exprb32(), 3, 3),
     Row(sj.Exprb43(), 4, 3),
     # of order 1, at which every solve starts; higher orders are measured from histories of their own
-    Row(sj.BDF(max_order=1, newton_tolerance=1e-6), 1, 1),
+    Row(sj.BDF(max_order=1, newton_tolerance=1e-10), 1, 1),
+    # its lowest order too: predictor of order 1, corrector of order 2
+    Row(sj.VCABM(max_order=1), 2, 2),
+    # its first step, alone measured between steps, is one of order 1
+    # all stages are solved with the matrix at the start of a step: short steps, many iterations
+    Row(sj.Radau5(1e-10, 30), 5, 3, steps=(8, 12, 16, 24), lengths=(0.5, 0.35, 0.25, 0.18)),
+    Row(sj.RadauIIA(1e-12, 30), 9, 5, steps=(14, 16, 18, 20), lengths=(0.5, 0.4, 0.3, 0.2)),
+    Row(sj.GaussLegendre4(1e-10), 4, 2, False, "any", (8, 12, 16, 24), (0.5, 0.35, 0.25, 0.18)),
+    Row(sj.GaussLegendre6(1e-12), 6, 3, False, "any", (8, 12, 16, 24), (0.5, 0.35, 0.25, 0.18)),
     Row(sj.SymplecticEuler(), 1, 1, False, "separable", (64, 96, 128), (0.05, 0.035, 0.025)),
     Row(sj.StormerVerlet(), 2, 2, False, "separable", (32, 48, 64), (0.05, 0.035, 0.025)),
     Row(sj.Yoshida4(), 4, 3, False, "separable", (32, 48, 64), (0.014, 0.01, 0.007)),

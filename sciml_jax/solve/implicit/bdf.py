@@ -12,7 +12,7 @@ from ..layout import Layout
 from ..method import Method, MethodState, Step
 from ..problem import Problem, State, Time
 from .differences import advanced, evaluate, predicted, rescaled, row
-from .iteration_matrix import field_on_vectors, structure_of, times_mass
+from .iteration_matrix import defect, structure_of
 from .kept_matrices import first_matrices, solve_with
 from .newton import Residual, implicit
 
@@ -22,6 +22,7 @@ _KAPPA = np.array([0, -0.1850, -1 / 9, -0.0823, -0.0415, 0])
 _GAMMA = np.concatenate([[0], np.cumsum(1 / np.arange(1, HIGHEST + 1))])
 _ALPHA = (1 - _KAPPA) * _GAMMA
 _ERROR = _KAPPA * _GAMMA + 1 / np.arange(1, HIGHEST + 2)
+_HOPELESS = 1e-3  # a step below this fraction of the last one starts again at order 1
 _WORTH, _MOST = 1.2, 10.0  # growth of the step that pays for new factors, and the most at once
 
 
@@ -58,7 +59,7 @@ class BDF(Method):
     """
 
     max_order: int = eqx.field(static=True, default=HIGHEST)
-    newton_tolerance: float = 0.03
+    newton_tolerance: float = 0.01
 
     def __check_init__(self):
         if self.max_order not in range(1, HIGHEST + 1):
@@ -81,6 +82,10 @@ class BDF(Method):
         return True
 
     @property
+    def takes_residuals(self) -> bool:
+        return True
+
+    @property
     def interpolation_order(self) -> int:
         return self.max_order
 
@@ -96,7 +101,10 @@ class BDF(Method):
 
     def step(self, problem: Problem, t: Time, y: State, dt: Time, state: MethodState) -> Step:
         layout, old = Layout(y), state.carry
-        k, structure = old.order, structure_of(problem, layout)
+        structure = structure_of(problem, layout)
+        # after many rejections the history is not to be trusted (what a step does follows from the carry and dt alone,
+        # as recorded gradients repeat accepted steps only)
+        k = jnp.where(jnp.abs(dt) < _HOPELESS * jnp.abs(old.h), 1, old.order)
         # the step size may have changed: a rejection, the controller, the end of the span; else up to rounding of t
         differences = rescaled(old.differences, k, dt / old.h, HIGHEST)
         same = jnp.abs(dt - old.h) <= 8 * jnp.finfo(t.dtype).eps * jnp.maximum(jnp.abs(t), jnp.abs(dt))
@@ -104,15 +112,20 @@ class BDF(Method):
         alpha = jnp.asarray(_ALPHA, layout.real)[k]
 
         def equations(problem: Problem, t1, dt, guess, history) -> Residual:
-            field = field_on_vectors(problem, layout)
-            return lambda d: field(t1, guess + d) - times_mass(structure, problem, (history + alpha * d) / dt)
+            return lambda d: defect(problem, structure, layout, t1, guess + d, (history + alpha * d) / dt)
 
         at = (t + dt, dt, guess, history)
-        still = jax.lax.stop_gradient(at)
-        residual = equations(problem.frozen, *still)
-        shift = alpha / still[1]
+        still, still_problem = jax.lax.stop_gradient(at), problem.frozen
         root, cache, work = solve_with(
-            state.cache, problem.frozen, layout, residual, still[0], still[2], shift, self.newton_tolerance
+            state.cache,
+            still_problem,
+            layout,
+            equations(still_problem, *still),
+            t=still[0],
+            guess=still[2],
+            slope=still[3] / still[1],
+            shift=alpha / still[1],
+            tolerance=self.newton_tolerance,
         )
         d, _ = implicit(equations(problem, *at), root, structure)
         y1 = layout.state(guess + d)
@@ -120,14 +133,14 @@ class BDF(Method):
         constants = jnp.asarray(_ERROR, layout.real)
         equal = jnp.where(same, old.equal, 0) + 1
         still_after = jax.lax.stop_gradient(after)
-        change, factor, fewer = self._choose(problem, layout, y, y1, still_after, root, k, work.iterations)
+        change, factor = self._choose(problem, layout, y, y1, still_after, root, k, work.iterations)
         change, factor = jnp.where(equal > k, change, 0), jnp.where(equal > k, factor, 1.0)
         accepted = Carry(after, dt, k + change, jnp.where(factor == 1, equal, 0))
         return Step(
             y=y1,
             error=layout.state(constants[k] * d),
-            accepted=MethodState(accepted, cache),
-            rejected=MethodState(Carry(differences, dt, k - fewer, jnp.zeros_like(equal)), cache),
+            accepted=MethodState(accepted, cache._replace(failures=jnp.int32(0))),
+            rejected=MethodState(old, cache._replace(failures=cache.failures + 1)),
             dense=(after, k, dt, y1),
             ok=work.ok,
             counts=work.counts,
@@ -136,8 +149,7 @@ class BDF(Method):
         )
 
     def _choose(self, problem: Problem, layout: Layout, y: State, y1: State, after, d, k, iterations):
-        """From the errors that three orders would make: by how much the order changes, -1, 0 or 1, and the step, and
-        whether a lower one would have been better."""
+        """From the errors that three orders would make: by how much the order changes, -1, 0 or 1, and the step."""
         constants = jnp.asarray(np.append(_ERROR, 0.0), layout.real)
 
         def growth(order, difference):
@@ -152,8 +164,7 @@ class BDF(Method):
         factor = jnp.minimum(_MOST, safety * factors[best])
         keep = (factor >= 1) & (factor < _WORTH)
         change, factor = jnp.where(keep, 0, best - 1), jnp.where(keep, 1.0, factor)
-        fewer = factors[0] > factors[1]
-        return change.astype(jnp.int32), factor.astype(layout.real), fewer.astype(jnp.int32)
+        return change.astype(jnp.int32), factor.astype(layout.real)
 
     def interpolate(self, dense, t_left: Time, t_right: Time, t: Time) -> State:
         differences, order, h, like = dense

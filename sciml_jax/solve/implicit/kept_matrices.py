@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int
 from ...core import when, while_loop
 from ..layout import Layout
 from ..problem import Problem, State, Time
-from .iteration_matrix import field_on_vectors, jacobian_at, shifted, structure_of
+from .iteration_matrix import linearized, shifted, structure_of
 from .newton import Residual, iterate
 
 _STALE = 50  # steps after which a Jacobian is renewed in any case
@@ -18,13 +18,15 @@ _ITERATIONS = 4
 
 
 class Matrices(NamedTuple):
-    """Jacobian and factors, the shift they are for, the Jacobian's age in steps, and the last rate of convergence."""
+    """Jacobian and factors, the shift they are for, the Jacobian's age in steps, the last rate of convergence, and how
+    many attempts at the step have been rejected."""
 
     jac: Any
     factors: Any
     shift: Time
     age: Int[Array, ""]
     rate: Float[Array, ""]
+    failures: Int[Array, ""]
 
 
 class Work(NamedTuple):
@@ -51,9 +53,12 @@ def first_matrices(problem: Problem, t: Time, y: State, shift: Time) -> Matrices
     problem, layout = problem.frozen, Layout(y)
     structure = structure_of(problem, layout)
     t, v, shift = jax.lax.stop_gradient((t, layout.vector(y), shift))
-    jac = jacobian_at(problem, structure, layout, field_on_vectors(problem, layout), t, v)
+    slope = layout.vector(problem.derivative(t, y))
+    jac = linearized(problem, structure, layout, t, v, jax.lax.stop_gradient(slope))
     factors = structure.factorize(shifted(structure, problem, shift, jac))
-    return Matrices(jac, factors, jnp.asarray(shift, layout.real), jnp.int32(1), jnp.ones((), layout.real))
+    return Matrices(
+        jac, factors, jnp.asarray(shift, layout.real), jnp.int32(1), jnp.ones((), layout.real), jnp.int32(0)
+    )
 
 
 def solve_with(
@@ -63,14 +68,15 @@ def solve_with(
     residual: Residual,
     t: Time,
     guess: Float[Array, " n"],
+    slope: Float[Array, " n"],
     shift: Time,
     tolerance: float,
 ) -> tuple[Float[Array, " n"], Matrices, Work]:
     r"""The root d of `residual` near zero, by Newton steps with the matrix $\sigma M - J$ for a shift $\sigma$.
 
     The matrix at hand is used as long as its shift is within a quarter (its corrections are scaled then), and its
-    Jacobian until an iteration fails with it: that one is repeated with a Jacobian at (t, guess). Everything is a
-    constant to derivatives.
+    Jacobian until an iteration fails with it: that one is repeated with a Jacobian at (t, guess, slope). After a
+    rejected attempt factors are renewed, after two the Jacobian. Everything is a constant to derivatives.
 
     Source: P. N. Brown, G. D. Byrne & A. C. Hindmarsh, VODE, SIAM J. Sci. Stat. Comput. 10 (1989), section 2.
     """
@@ -82,12 +88,13 @@ def solve_with(
     limit = jnp.maximum(tolerance, measure(10 * jnp.finfo(layout.real).eps * guess)).astype(layout.real)
 
     def new_jacobian(kept: Matrices, _, on):
-        jac = jacobian_at(problem, structure, layout, field_on_vectors(problem, layout), t, guess)
-        return kept._replace(jac=jac, age=jnp.int32(0), rate=jnp.ones((), layout.real)), ()
+        jac = linearized(problem, structure, layout, t, guess, slope)
+        return kept._replace(jac=jac, age=jnp.int32(0)), ()
 
     def new_factors(kept: Matrices, _, on):
         factors = structure.factorize(shifted(structure, problem, shift, kept.jac))
-        return kept._replace(factors=factors, shift=jnp.asarray(shift, layout.real)), ()
+        one = jnp.ones((), layout.real)  # nothing is known of how these converge
+        return kept._replace(factors=factors, shift=jnp.asarray(shift, layout.real), rate=one), ()
 
     def attempt(a: _Attempt, _, on):
         kept, _ = when(a.renew, new_jacobian, a.matrices)
@@ -123,8 +130,8 @@ def solve_with(
 
     no, zero = jnp.asarray(False), jnp.int32(0)
     names = ("field_evaluations", "jacobians", "factorisations", "linear_solves", "newton_failures")
-    stale = matrices.age >= _STALE
-    drifted = jnp.abs(shift / matrices.shift - 1) > _DRIFT
+    stale = (matrices.age >= _STALE) | (matrices.failures > 1)
+    drifted = (jnp.abs(shift / matrices.shift - 1) > _DRIFT) | (matrices.failures > 0)
     first = _Attempt(matrices, stale, stale | drifted, jnp.zeros_like(guess), no, no, zero, dict.fromkeys(names, zero))
     last, _ = while_loop(lambda a: ~a.done, attempt, first, ())
     after = last.matrices._replace(age=last.matrices.age + 1)

@@ -50,7 +50,8 @@ def iterate(
         new = measure(delta).astype(rate.dtype)
         ratio = jnp.where(k > 0, new / jnp.maximum(size, jnp.finfo(rate.dtype).tiny), 0.0)
         rate = jnp.where(k > 0, jnp.maximum(0.3 * rate, ratio), rate)
-        done = new * jnp.minimum(rate, 1.0) <= tolerance
+        # what earlier steps have shown is trusted to one digit only
+        done = new * jnp.clip(rate, jnp.where(k > 0, 0.0, 0.1), 1.0) <= tolerance
         remaining = most - 1 - k
         # what the correction will have shrunk to when the iterations are used up
         hopeless = (k > 1) & (ratio < 1) & (new * ratio**remaining > tolerance * (1 - ratio))

@@ -1,0 +1,66 @@
+"""The semi-implicit two-step formula: order on any grid, stiff parts, gradients."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import sciml_jax as sj
+
+from ..problems import differences as central
+
+METHOD = sj.SBDF2(newton_tolerance=1e-8)
+# y' = cos(t) y^2, half of it explicit, and a nonlinear implicit part that vanishes on the solution 1 / (2 - sin t)
+FIELD = sj.Split(
+    lambda t, y, args: 0.5 * jnp.cos(t) * y**2 + args * jnp.sin(t) * (y - 1 / (2 - jnp.sin(t))),
+    lambda t, y, args: 0.5 * jnp.cos(t) * y**2 - args * (y**3 - (2 - jnp.sin(t)) ** -3.0),
+)
+
+
+def exact(t):
+    return 1 / (2 - np.sin(t))
+
+
+def grid_of(n, pattern):
+    grid = np.concatenate([[0.0], np.cumsum(np.resize(pattern, n))])
+    return 3.0 * grid / grid[-1]
+
+
+@pytest.mark.parametrize("field", [FIELD, lambda t, y, a: FIELD(t, y, a)], ids=["split", "plain"])
+@pytest.mark.parametrize("pattern", [(1.0,), (1.5, 0.7, 1.0)], ids=["constant", "variable"])
+def test_order(pattern, field):
+    @jax.jit
+    def run(grid):
+        how = {"method": METHOD, "controller": sj.GivenSteps(grid)}
+        return sj.solve_ode(field, (0.0, 3.0), 0.5, 2.0, **how).y
+
+    counts = (48, 72, 108, 162)
+    grids = [np.append(g := grid_of(n, pattern), np.full(170 - len(g), 3.0)) for n in counts]
+    errors = [abs(float(run(g)) - exact(3.0)) for g in grids]
+    assert np.polyfit(np.log(1 / np.array(counts)), np.log(errors), 1)[0] == pytest.approx(2, abs=0.2)
+
+
+def test_stiff_parts_are_damped():
+    field = sj.Split(lambda t, y, args: -jnp.sin(t) + 0 * y, lambda t, y, args: -1e6 * (y - jnp.cos(t)))
+    sol = sj.solve_ode(field, (0.0, 10.0), 2.0, method=sj.SBDF2(), dt=0.05)
+    assert float(sol.y) == pytest.approx(np.cos(10.0), abs=1e-5)
+
+
+def test_gradients_are_those_of_the_computed_solution():
+    grid = grid_of(20, (1.0, 1.4))
+
+    def loss(p, gradient=None):
+        how = {"method": METHOD, "controller": sj.GivenSteps(grid), "save": jnp.array([0.8, 3.0]), "max_steps": 40}
+        return jnp.sum(sj.solve_ode(FIELD, (0.0, 3.0), p[0], p[1], gradient=gradient, **how).y ** 2)
+
+    p = np.array([0.6, 2.0])
+    gradient = jax.jit(jax.grad(loss))(p)
+    forward = jax.jit(jax.jacfwd(lambda p: loss(p, sj.Forward())))(p)
+    np.testing.assert_allclose(gradient, forward, rtol=1e-10)
+    # what Newton's iteration leaves, 1e-14, over the differences' step
+    np.testing.assert_allclose(gradient, central(jax.jit(loss), p, 1e-3), rtol=1e-8)
+
+
+def test_steps_must_be_given():
+    with pytest.raises(ValueError, match="SBDF2"):
+        sj.solve_ode(FIELD, (0.0, 1.0), 0.5, 2.0, method=sj.SBDF2())
