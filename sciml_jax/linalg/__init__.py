@@ -3,6 +3,7 @@
 from .coloring import color_columns, compressed_jacobian
 from .jacobians import jacobian
 from .krylov import KrylovSolution, gmres
+from .matrix_free import MatrixFree
 from .pattern import pattern
 from .sparse import Pattern, Sparse, detect
 from .structure import Banded, Dense, Structure
@@ -12,6 +13,7 @@ __all__ = [
     "Banded",
     "Dense",
     "KrylovSolution",
+    "MatrixFree",
     "Pattern",
     "Sparse",
     "Structure",

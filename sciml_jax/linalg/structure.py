@@ -57,6 +57,24 @@ class Structure(eqx.Module):
     def solve_transposed(self, factors: Any, b: Inexact[Array, " n"]) -> Inexact[Array, " n"]:
         """x with A^T x = b."""
 
+    @property
+    def matrix_free(self) -> bool:
+        """Whether systems are solved by products with the matrix instead of factors."""
+        return False
+
+    def solver(
+        self,
+        factors: Any,
+        multiply: Callable[[Array], Array],
+        *,
+        transposed: bool = False,
+        exact: bool = False,
+        preconditioner: Callable[[Array], Array] | None = None,
+    ) -> Callable[[Array], Array]:
+        """`solve(b)`, from the factors or the products `multiply(x)`, which are those of A^T if `transposed`; with
+        `exact` to the last digits that matter. Factors need neither products nor a preconditioner."""
+        return (lambda b: self.solve_transposed(factors, b)) if transposed else (lambda b: self.solve(factors, b))
+
 
 class Dense(Structure):
     """Nothing is known to be zero; a matrix is stored as it is.

@@ -52,12 +52,17 @@ def factored_solver(
     `method` is the structure (or the module of this folder) that made the factors.
     """
 
+    def solved(product, b, transposed: bool):
+        if isinstance(method, ModuleType):
+            return (method.solve_transposed if transposed else method.solve)(factors, b)
+        return method.solver(factors, product, transposed=transposed, exact=True)(b)
+
     def solve(b):
         return jax.lax.custom_linear_solve(
             multiply,
             b,
-            solve=lambda _, b: method.solve(factors, b),
-            transpose_solve=lambda _, b: method.solve_transposed(factors, b),
+            solve=lambda product, b: solved(product, b, False),
+            transpose_solve=lambda product, b: solved(product, b, True),
         )
 
     return solve

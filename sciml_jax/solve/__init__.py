@@ -58,6 +58,9 @@ from .implicit import (
     RosenbrockTableau,
     Trapezoid,
 )
+from .matrices import (
+    Krylov,
+)
 from .method import (
     Method,
     MethodState,
@@ -143,6 +146,7 @@ __all__ = [
     "KenCarp3",
     "KenCarp4",
     "KenCarp5",
+    "Krylov",
     "Kvaerno3",
     "Kvaerno4",
     "Kvaerno5",

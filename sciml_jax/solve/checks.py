@@ -11,6 +11,7 @@ from ..core import trees
 from .arguments import callable_with, count, instance
 from .failure import known
 from .fully_implicit import FullyImplicit
+from .matrices import Krylov
 from .method import Method
 from .saving import Dense, Save, Steps, Times
 from .sensitivity import Gradient
@@ -109,6 +110,8 @@ def _check_matrices(request: "Request") -> None:
         raise ValueError(f"solve_dae needs a method for fully implicit equations, sj.BDF(); got {name}")
     if request.mass is None and request.initial == "find" and not implicit:
         raise ValueError("initial='find' is for differential-algebraic equations: give mass=")
+    if isinstance(request.jac_pattern, Krylov) and not request.method.takes_krylov:
+        raise ValueError(f"linear_solver=sj.Krylov() is for sj.BDF, ESDIRK and IMEX methods, not {name}")
     if request.jac_pattern is not None and not request.method.uses_jacobian:
         raise ValueError(f"jac_pattern= is for implicit methods, and {name} is explicit: give method=sj.Rodas5P()")
 

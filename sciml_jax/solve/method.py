@@ -25,7 +25,8 @@ class Step(NamedTuple):
     """What one attempted step returns.
 
     - `y`: the solution at t + dt. `error`: its estimated error, shaped like y, or `None` (constant steps only).
-    - `accepted`, `rejected`: the state to go on with after either verdict.
+    - `accepted`, `rejected`: the state to go on with after either verdict. A rejected step may renew the cache, but
+      leaves the carry as it was: recorded gradients repeat accepted steps only.
     - `dense`: what `interpolate` needs for this step, any pytree.
     - `ok`: whether the step could be computed at all (`True`, or a traced boolean).
     - `counts`: work done, by name, such as `{"field_evaluations": 6}`: whole numbers, Python's or traced.
@@ -114,6 +115,11 @@ class Method(eqx.Module):
     @property
     def takes_mass(self) -> bool:
         """Whether the method solves $M \\dot y = f$ with a mass matrix, singular ones too."""
+        return False
+
+    @property
+    def takes_krylov(self) -> bool:
+        """Whether Newton's corrections may come from products with the Jacobian alone."""
         return False
 
     @property

@@ -11,7 +11,7 @@ from .events import Event
 from .explicit import Tsit5
 from .failure import report
 from .job import Resume
-from .matrices import as_mass, as_pattern
+from .matrices import Krylov, as_mass, as_pattern
 from .method import Method
 from .prepare import Request, prepare
 from .saving import as_saves
@@ -44,6 +44,7 @@ def solve_ode(
     mass: Any = None,
     jacobian: Callable | None = None,
     jac_pattern: Any = None,
+    linear_solver: Krylov | None = None,
     initial: str = "given",
     norm: Callable = trees.rms_norm,
     projection: Callable | None = None,
@@ -80,6 +81,7 @@ def solve_ode(
       differentiate the field.
     - `jac_pattern`: where the Jacobian may be other than zero: a boolean matrix (n, n), `(lower, upper)` for a band, or
       `"dense"`; by default implicit methods read it from the field (from 64 unknowns on).
+    - `linear_solver`: `sj.Krylov()` for Newton's iteration without matrices; by default they are factorised.
     - `norm`: of the scaled error, `norm(tree) -> number`. `projection`: `projection(t, y, args) -> y` after every
       accepted step. `has_aux`: the field returns `(dy, aux)`, saved as `sol.aux`.
     - `throw`: raise when the solve fails; else look at `sol.result`. `progress`: show a bar.
@@ -123,7 +125,7 @@ def solve_ode(
         step_to=arguments.stops(step_to),
         norm=norm,
         jacobian=jacobian,
-        jac_pattern=as_pattern(jac_pattern),
+        jac_pattern=as_pattern(jac_pattern, linear_solver),
         mass=as_mass(mass),
         initial=initial,
         projection=projection,

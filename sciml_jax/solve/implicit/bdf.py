@@ -86,6 +86,10 @@ class BDF(Method):
         return True
 
     @property
+    def takes_krylov(self) -> bool:
+        return True
+
+    @property
     def interpolation_order(self) -> int:
         return self.max_order
 

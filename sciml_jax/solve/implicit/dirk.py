@@ -14,7 +14,7 @@ from ..method import Method, MethodState, Step
 from ..problem import Problem, State, Time
 from ..structured import Split
 from .dirk_tableau import DirkTableau
-from .iteration_matrix import factorised, jacobian_at, shifted, structure_of
+from .iteration_matrix import corrections, jacobian_at, shifted, structure_of
 from .newton import solve_equations
 
 
@@ -43,6 +43,10 @@ class Dirk(Method):
         return True
 
     @property
+    def takes_krylov(self) -> bool:
+        return True
+
+    @property
     def interpolation_order(self) -> int:
         return min(3, self.order)
 
@@ -62,7 +66,18 @@ class Dirk(Method):
         explicit, implicit = _parts(problem, layout, tableau)
         shift = 1 / (dt * tableau.gamma)
         jac = jacobian_at(problem, structure, layout, implicit, t, v)
-        correct = factorised(structure, shifted(structure, problem, shift, jac))
+        factors = structure.factorize(shifted(structure, problem, shift, jac))
+        still = jax.lax.stop_gradient((t, v, dt, shift))
+
+        def equation(k: Array) -> Array:  # of a stage at the start of the step: its derivative is that of all stages
+            _, frozen_implicit = _parts(problem.frozen, layout, tableau)
+            return (frozen_implicit(still[0], still[1] + still[2] * tableau.gamma * k) - k) * still[3]
+
+        def precondition():
+            given = getattr(structure, "preconditioner", None)
+            return None if given is None else given(t, y, shift)
+
+        correct = corrections(structure, factors, equation, jnp.zeros_like(v), precondition)
         ks = [layout.vector(state.carry[0])]
         es = [layout.vector(state.carry[1])] if explicit else []
         ok, solves, rate = jnp.asarray(True), jnp.int32(0), jnp.ones((), layout.real)

@@ -78,6 +78,17 @@ def times_mass(structure: Structure, problem: Problem, x: Float[Array, " n"]) ->
     return x if problem.mass is None else structure.multiply(problem.mass, x)
 
 
+def corrections(
+    structure: Structure, factors: Any, residual: Callable[[Array], Array], x: Float[Array, " n"], precondition: Any
+) -> Callable[[Array], Array]:
+    """Newton's corrections b -> A^-1 b with A = -d residual / dx, a constant to derivatives: from the factors of A, or
+    where there are none from products at x. `precondition()` is the user's preconditioner, if any."""
+    if not structure.matrix_free:
+        return structure.solver(factors, lambda v: v)
+    push = jax.linearize(residual, jax.lax.stop_gradient(x))[1]
+    return structure.solver(factors, lambda v: -push(v), preconditioner=precondition())
+
+
 def factorised(structure: Structure, stored: Any) -> Callable[[Array], Array]:
     """A solver for the stored matrix, which is a constant to derivatives."""
     factors = structure.factorize(jax.lax.stop_gradient(stored))

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int
 from ...core import when, while_loop
 from ..layout import Layout
 from ..problem import Problem, State, Time
-from .iteration_matrix import linearized, shifted, structure_of
+from .iteration_matrix import corrections, linearized, shifted, structure_of
 from .newton import Residual, iterate
 
 _STALE = 50  # steps after which a Jacobian is renewed in any case
@@ -87,6 +87,10 @@ def solve_with(
 
     limit = jnp.maximum(tolerance, measure(10 * jnp.finfo(layout.real).eps * guess)).astype(layout.real)
 
+    def precondition():
+        given = getattr(structure, "preconditioner", None)
+        return None if given is None else given(t, y, shift)
+
     def new_jacobian(kept: Matrices, _, on):
         jac = linearized(problem, structure, layout, t, guess, slope)
         return kept._replace(jac=jac, age=jnp.int32(0)), ()
@@ -99,11 +103,13 @@ def solve_with(
     def attempt(a: _Attempt, _, on):
         kept, _ = when(a.renew, new_jacobian, a.matrices)
         kept, _ = when(a.refactor, new_factors, kept)
-        scale = 2 / (1 + shift / kept.shift)  # the correction that is right for stiff components
+        # the correction that is right for stiff components
+        scale = 1.0 if structure.matrix_free else 2 / (1 + shift / kept.shift)
+        correct = corrections(structure, kept.factors, residual, jnp.zeros_like(guess), precondition)
         d, newton = iterate(
             residual,
             jnp.zeros_like(guess),
-            lambda r: scale * structure.solve(kept.factors, r),
+            lambda r: scale * correct(r),
             measure,
             limit,
             kept.rate,
