@@ -11,6 +11,8 @@ FAILURES = {
     "max_steps_reached": "Raise max_steps=",
     "dt_min_reached": "loosen rtol= and atol=",
     "non_finite": "Check the field",
+    "step_failed": "take smaller steps",
+    "inconsistent_initial": "initial='find'",
     "max_events_reached": "Raise max_events=",
     "save_capacity_reached": "Raise the capacity",
     "save_outside_span": "Clip them to the span",
