@@ -23,8 +23,8 @@ class RadauIIA(Collocation):
 
     >>> import sciml_jax as sj
     >>> method = sj.RadauIIA(order=9)
-    >>> sol = sj.solve_ode(lambda t, y, args: -1e4 * y, (0.0, 1.0), 1.0, method=method, rtol=1e-10, atol=1e-10)
-    >>> abs(float(sol.y)) < 1e-10
+    >>> sol = sj.solve_ode(lambda t, y, args: -1e4 * y, (0.0, 1.0), 1.0, method=method)
+    >>> abs(float(sol.y)) < 1e-6
     True
     """
 

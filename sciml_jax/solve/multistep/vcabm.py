@@ -61,8 +61,8 @@ class VCABM(Method):
     M. K. Gordon, Computer Solution of Ordinary Differential Equations (1975).
 
     >>> import sciml_jax as sj
-    >>> sol = sj.solve_ode(lambda t, y, args: -y, (0.0, 1.0), 1.0, method=sj.VCABM(), rtol=1e-10, atol=1e-12)
-    >>> abs(float(sol.y) - 0.36787944117) < 1e-9
+    >>> sol = sj.solve_ode(lambda t, y, args: -y, (0.0, 1.0), 1.0, method=sj.VCABM())
+    >>> abs(float(sol.y) - 0.36787944) < 1e-5
     True
     """
 
