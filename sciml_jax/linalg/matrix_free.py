@@ -33,10 +33,6 @@ class MatrixFree(Structure):
     directions: int = eqx.field(static=True, default=10)
     preconditioner: Callable | None = eqx.field(static=True, default=None)
 
-    @property
-    def matrix_free(self) -> bool:
-        return True
-
     def jacobian(self, function, x):
         return jnp.zeros_like(x)
 

@@ -57,11 +57,6 @@ class Structure(eqx.Module):
     def solve_transposed(self, factors: Any, b: Inexact[Array, " n"]) -> Inexact[Array, " n"]:
         """x with A^T x = b."""
 
-    @property
-    def matrix_free(self) -> bool:
-        """Whether systems are solved by products with the matrix instead of factors."""
-        return False
-
     def solver(
         self,
         factors: Any,

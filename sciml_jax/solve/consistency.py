@@ -10,7 +10,7 @@ from .problem import Problem, Time
 
 LARGEST = 512  # unknowns up to which the null space of a mass matrix is computed
 _ITERATIONS = 50
-_RANK = 1e-10  # singular values of a mass matrix below this fraction of the largest are zero
+RANK = 1e-10  # singular values of a mass matrix below this fraction of the largest are zero
 _SINGULAR = 1e-13  # those of the algebraic equations' Jacobian, as a fraction of the field's
 
 
@@ -32,7 +32,7 @@ def start(problem: Problem, mass: Float[Array, "n n"], t: Time, y: Float[Array, 
     Cost: one singular value decomposition and one Jacobian; with `find` one of both an iteration.
     """
     u, sizes, v = jnp.linalg.svd(mass)
-    null = (sizes <= _RANK * sizes[0]).astype(y.dtype)
+    null = (sizes <= RANK * sizes[0]).astype(y.dtype)
     equations, moved = (u * null) @ u.T, (v.T * null) @ v
 
     def correction(y, problem: Problem = problem):
@@ -99,7 +99,7 @@ def start_implicit(problem: Problem, t: Time, t1: Time, y: Array, slope: Array, 
         mass = jax.jacfwd(lambda dy: residual(t, of[0], dy, args))(of[1])
         jac = jax.jacfwd(lambda y: residual(t, y, of[1], args))(of[0])
         _, sizes, v = jnp.linalg.svd(mass)
-        null = (sizes <= _RANK * sizes[0]).astype(y.dtype)
+        null = (sizes <= RANK * sizes[0]).astype(y.dtype)
         both = jnp.concatenate([mass, jac @ (v.T * null) @ v], axis=1)
         change = -jnp.linalg.pinv(both, rtol=_SINGULAR) @ f
         return f, change[n:], change[:n], f + both @ change

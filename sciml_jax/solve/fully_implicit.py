@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ..core.types import State, Time
+from .consistency import RANK
 from .structured import StructuredField
 
 
@@ -26,7 +27,7 @@ class FullyImplicit(StructuredField):
     def __call__(self, t, y, args):
         value = self.residual(t, y, self.slope, args)
         mass = jax.jacfwd(lambda dy: self.residual(t, y, dy, args))(self.slope)
-        return self.slope - jnp.linalg.pinv(mass, rtol=1e-10) @ value
+        return self.slope - jnp.linalg.pinv(mass, rtol=RANK) @ value
 
     def check(self, y0):
         if not (hasattr(y0, "ndim") and y0.ndim == 1 and not jnp.iscomplexobj(y0)):

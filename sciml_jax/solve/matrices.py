@@ -13,7 +13,7 @@ from scipy import sparse
 
 from ..core import trees
 from ..linalg import Banded, Dense, MatrixFree, Pattern, Sparse, Structure, detect, pattern
-from .consistency import LARGEST
+from .consistency import LARGEST, RANK
 from .failure import known
 from .fully_implicit import FullyImplicit
 from .layout import Layout
@@ -163,7 +163,7 @@ def pseudo_inverse(mass: Mass | None, dtype) -> Array | None:
     entries = jnp.asarray(mass.entries, dtype)
     if entries.ndim == 1:
         return jnp.where(entries == 0, 0.0, 1 / jnp.where(entries == 0, 1.0, entries))
-    return jnp.linalg.pinv(entries, rtol=1e-10) if entries.shape[0] <= LARGEST else None
+    return jnp.linalg.pinv(entries, rtol=RANK) if entries.shape[0] <= LARGEST else None
 
 
 def stored_mass(mass: Mass | None, found: Structure | None, y0: State) -> Any:

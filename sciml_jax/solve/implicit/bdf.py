@@ -14,7 +14,7 @@ from ..problem import Problem, State, Time
 from .differences import advanced, evaluate, predicted, rescaled, row
 from .iteration_matrix import defect, structure_of
 from .kept_matrices import first_matrices, solve_with
-from .newton import Residual, implicit
+from .newton import COUNTS, Residual, implicit
 
 HIGHEST = 5
 # of y' = sum_j gamma_j D_j / h with modification kappa, orders 0 to 5 (Shampine & Reichelt, table 2.1)
@@ -94,8 +94,7 @@ class BDF(Method):
         return self.max_order
 
     def init_counts(self) -> dict[str, int]:
-        counts = {"field_evaluations": 1, "jacobians": 1, "factorisations": 1}
-        return counts | {"linear_solves": 0, "newton_failures": 0}
+        return dict.fromkeys(COUNTS, 0) | {"field_evaluations": 1, "jacobians": 1, "factorisations": 1}
 
     def init(self, problem: Problem, t: Time, y: State, dt: Time) -> MethodState:
         return MethodState(_first(problem, t, y, dt), first_matrices(problem, t, y, float(_ALPHA[1]) / dt))

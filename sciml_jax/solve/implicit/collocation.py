@@ -15,10 +15,10 @@ from ..interpolation import theta
 from ..layout import Layout
 from ..method import Method, MethodState, Step
 from ..problem import Problem, State, Time
-from .collocation_newton import COUNTS, Kept, Work, correction, factors_of, nothing_kept, solve_stages
+from .collocation_newton import Kept, Work, combined, correction, factors_of, nothing_kept, solve_stages
 from .collocation_tableau import CollocationTableau
 from .iteration_matrix import field_on_vectors, jacobian_at, structure_of, times_mass
-from .newton import Residual, implicit
+from .newton import COUNTS, Residual, implicit
 
 _DENSE = 500  # unknowns of all stages up to which derivatives factorise the whole system
 _KEEP = 1.2  # growth of the step that does not pay for new factors
@@ -141,19 +141,11 @@ class Collocation(Method):
         return layout.state(layout.vector(dense.y0) + combined(weights, dense.z))
 
 
-def combined(weights: Any, z: Float[Array, "s n"]) -> Float[Array, " n"]:
-    """The sum of rows by weights, in the dtype of the rows."""
-    total = weights[0] * z[0]
-    for i in range(1, z.shape[0]):
-        total = total + weights[i] * z[i]
-    return total
-
-
 def tableau_end(tableau: CollocationTableau, z: Float[Array, "s n"]) -> Float[Array, " n"]:
     """y1 - y0: the last stage, or a sum over stages."""
     if tableau.nodes[-1] == 1:
         return z[-1]
-    return combined([float(w) for w in tableau.end], z)
+    return combined(tableau.end, z)
 
 
 def extrapolated(tableau: CollocationTableau, last: Last, h: Time) -> Float[Array, "s n"]:
@@ -168,10 +160,9 @@ def equations(
     """f at the stages less M times the derivatives of the polynomial there, as a function of z, shape (s, n)."""
     field, structure = field_on_vectors(problem, layout), structure_of(problem, layout)
     times = t + dt * jnp.asarray(tableau.nodes, t.dtype)
-    inverse = [[float(w) for w in row] for row in tableau.inverse]
 
     def residual(z):
-        slopes = jnp.stack([combined(row, z) for row in inverse]) / dt
+        slopes = jnp.stack([combined(row, z) for row in tableau.inverse]) / dt
         slopes = jax.vmap(lambda x: times_mass(structure, problem, x))(slopes)
         return jax.vmap(field)(times, v + z) - slopes.astype(z.dtype)
 
@@ -238,7 +229,7 @@ def estimate(
     structure, field = structure_of(problem, layout), field_on_vectors(problem, layout)
     v = layout.vector(y)
     y1 = layout.state(v + tableau_end(tableau, z))
-    sums = times_mass(structure, problem, combined([float(w) for w in tableau.estimate], z)) / dt
+    sums = times_mass(structure, problem, combined(tableau.estimate, z)) / dt
     sums = sums.astype(v.dtype)
 
     def filtered(v):

@@ -14,7 +14,7 @@ from ..layout import Layout
 from ..problem import Problem, Time
 from .collocation_tableau import CollocationTableau
 from .iteration_matrix import field_on_vectors, jacobian_at, shifted, structure_of
-from .newton import Residual
+from .newton import COUNTS, Residual
 
 _FAST = 1e-3  # rate of convergence below which a Jacobian is kept
 _SAME = 1e-4  # relative change of the step size that factors are kept through; their rate suffers as much
@@ -57,9 +57,6 @@ class _Attempt(NamedTuple):
     counts: dict[str, Int[Array, ""]]
 
 
-COUNTS = ("field_evaluations", "jacobians", "factorisations", "linear_solves", "newton_failures")
-
-
 def nothing_kept(problem: Problem, layout: Layout, tableau: CollocationTableau, t: Time, dt: Time) -> Kept:
     """The matrices before the first step: zeros, to be renewed."""
     structure = structure_of(problem, layout)
@@ -97,7 +94,7 @@ def correction(
     solve = structure.solve_transposed if transposed else structure.solve
     real, pairs = tableau.decoupled.split
     (left, right), kept = (pairs.left, pairs.right)[:: -1 if transposed else 1], factors[1]
-    sums = [(_sum(np.real(row), r), _sum(np.imag(row), r)) for row in left]
+    sums = [(combined(np.real(row), r), combined(np.imag(row), r)) for row in left]
     if len(sums) == 1:
         ws = [solve(kept, jax.lax.complex(*sums[0]))]
     else:
@@ -106,15 +103,16 @@ def correction(
     columns = [part for column in right for part in (np.real(column), np.imag(column))]
     if factors[0]:
         (inward,), (outward,) = (np.real(real.left), np.real(real.right))[:: -1 if transposed else 1]
-        parts, columns = [*parts, solve(factors[0][0], _sum(inward, r))], [*columns, outward]
-    return jnp.stack([_sum(row, parts) for row in np.stack(columns, -1)])
+        parts, columns = [*parts, solve(factors[0][0], combined(inward, r))], [*columns, outward]
+    return jnp.stack([combined(row, parts) for row in np.stack(columns, -1)])
 
 
-def _sum(weights: np.ndarray, rows: Any) -> Array:
-    """The sum of rows by weights that are known while tracing."""
-    total = float(weights[0]) * rows[0]
-    for i in range(1, len(weights)):
-        total = total + float(weights[i]) * rows[i]
+def combined(weights: Any, rows: Any) -> Array:
+    """The sum of rows by weights, in the dtype of the rows where the weights are known while tracing."""
+    known = [w if isinstance(w, jax.Array) else float(w) for w in weights]
+    total = known[0] * rows[0]
+    for i in range(1, len(known)):
+        total = total + known[i] * rows[i]
     return total
 
 

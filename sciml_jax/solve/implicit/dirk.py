@@ -1,11 +1,10 @@
 """Diagonally implicit Runge-Kutta steps: one Newton iteration a stage, one matrix a step."""
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from ...core import trees
 from ..interpolation import Hermite, hermite
@@ -15,7 +14,8 @@ from ..problem import Problem, State, Time
 from ..structured import Split
 from .dirk_tableau import DirkTableau
 from .iteration_matrix import corrections, jacobian_at, shifted, structure_of
-from .newton import solve_equations
+from .newton import COUNTS, solve_equations
+from .parts import parts
 
 
 class Dirk(Method):
@@ -57,27 +57,22 @@ class Dirk(Method):
         return self.init(problem, t, y, t)
 
     def init_counts(self) -> dict[str, int]:
-        names = ("jacobians", "factorisations", "linear_solves", "newton_failures")
-        return {"field_evaluations": 1} | dict.fromkeys(names, 0)
+        return dict.fromkeys(COUNTS, 0) | {"field_evaluations": 1}
 
     def step(self, problem: Problem, t: Time, y: State, dt: Time, state: MethodState) -> Step:
         tableau, layout = self.tableau, Layout(y)
         v, structure = layout.vector(y), structure_of(problem, layout)
-        explicit, implicit = _parts(problem, layout, tableau)
+        explicit, implicit = parts(problem, layout, tableau.additive)
         shift = 1 / (dt * tableau.gamma)
         jac = jacobian_at(problem, structure, layout, implicit, t, v)
         factors = structure.factorize(shifted(structure, problem, shift, jac))
         still = jax.lax.stop_gradient((t, v, dt, shift))
 
         def equation(k: Array) -> Array:  # of a stage at the start of the step: its derivative is that of all stages
-            _, frozen_implicit = _parts(problem.frozen, layout, tableau)
+            _, frozen_implicit = parts(problem.frozen, layout, tableau.additive)
             return (frozen_implicit(still[0], still[1] + still[2] * tableau.gamma * k) - k) * still[3]
 
-        def precondition():
-            given = getattr(structure, "preconditioner", None)
-            return None if given is None else given(t, y, shift)
-
-        correct = corrections(structure, factors, equation, jnp.zeros_like(v), precondition)
+        correct = corrections(structure, factors, equation, jnp.zeros_like(v), (t, y, shift))
         ks = [layout.vector(state.carry[0])]
         es = [layout.vector(state.carry[1])] if explicit else []
         ok, solves, rate = jnp.asarray(True), jnp.int32(0), jnp.ones((), layout.real)
@@ -140,18 +135,6 @@ class Dirk(Method):
 
     def interpolate(self, dense: Hermite, t_left: Time, t_right: Time, t: Time) -> State:
         return hermite(dense, t_left, t_right, t)
-
-
-def _parts(problem: Problem, layout: Layout, tableau: DirkTableau) -> tuple[Callable | None, Callable]:
-    """The functions of (t, vector) that are treated explicitly (or `None`) and implicitly."""
-
-    def on_vectors(part: Callable) -> Callable[[Time, Array], Float[Array, " n"]]:
-        return lambda t, v: layout.vector(part(t, layout.state(v)))
-
-    field = problem.field
-    if tableau.additive and isinstance(field, Split):
-        return on_vectors(problem.part(field.explicit)), on_vectors(problem.part(field.implicit))
-    return None, on_vectors(problem.evaluate)
 
 
 def _derivatives(problem: Problem, tableau: DirkTableau, t: Time, y: State) -> tuple[State, ...]:

@@ -1,13 +1,14 @@
 """The matrices of implicit steps: Jacobians of the field, mass matrices, and their combinations."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from ...linalg import Dense, Structure
+from ...linalg import Dense, MatrixFree, Structure
 from ..fully_implicit import FullyImplicit
 from ..layout import Layout
 from ..problem import Problem, Time
@@ -79,17 +80,12 @@ def times_mass(structure: Structure, problem: Problem, x: Float[Array, " n"]) ->
 
 
 def corrections(
-    structure: Structure, factors: Any, residual: Callable[[Array], Array], x: Float[Array, " n"], precondition: Any
+    structure: Structure, factors: Any, residual: Callable[[Array], Array], x: Float[Array, " n"], place: tuple
 ) -> Callable[[Array], Array]:
     """Newton's corrections b -> A^-1 b with A = -d residual / dx, a constant to derivatives: from the factors of A, or
-    where there are none from products at x. `precondition()` is the user's preconditioner, if any."""
-    if not structure.matrix_free:
-        return structure.solver(factors, lambda v: v)
+    where there are none from products at x. `place`, (t, y, shift), is what the user's preconditioner gets."""
+    if not isinstance(structure, MatrixFree):
+        return partial(structure.solve, factors)
     push = jax.linearize(residual, jax.lax.stop_gradient(x))[1]
-    return structure.solver(factors, lambda v: -push(v), preconditioner=precondition())
-
-
-def factorised(structure: Structure, stored: Any) -> Callable[[Array], Array]:
-    """A solver for the stored matrix, which is a constant to derivatives."""
-    factors = structure.factorize(jax.lax.stop_gradient(stored))
-    return lambda b: structure.solve(factors, b)
+    given = structure.preconditioner
+    return structure.solver(factors, lambda v: -push(v), preconditioner=given and given(*place))

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ...core import when, while_loop
+from ...linalg import MatrixFree
 from ..layout import Layout
 from ..problem import Problem, State, Time
 from .iteration_matrix import corrections, linearized, shifted, structure_of
-from .newton import Residual, iterate
+from .newton import COUNTS, Residual, iterate
 
 _STALE = 50  # steps after which a Jacobian is renewed in any case
 _DRIFT = 0.25  # relative change of the shift that factors are kept through
@@ -87,10 +88,6 @@ def solve_with(
 
     limit = jnp.maximum(tolerance, measure(10 * jnp.finfo(layout.real).eps * guess)).astype(layout.real)
 
-    def precondition():
-        given = getattr(structure, "preconditioner", None)
-        return None if given is None else given(t, y, shift)
-
     def new_jacobian(kept: Matrices, _, on):
         jac = linearized(problem, structure, layout, t, guess, slope)
         return kept._replace(jac=jac, age=jnp.int32(0)), ()
@@ -104,8 +101,8 @@ def solve_with(
         kept, _ = when(a.renew, new_jacobian, a.matrices)
         kept, _ = when(a.refactor, new_factors, kept)
         # the correction that is right for stiff components
-        scale = 1.0 if structure.matrix_free else 2 / (1 + shift / kept.shift)
-        correct = corrections(structure, kept.factors, residual, jnp.zeros_like(guess), precondition)
+        scale = 1.0 if isinstance(structure, MatrixFree) else 2 / (1 + shift / kept.shift)
+        correct = corrections(structure, kept.factors, residual, jnp.zeros_like(guess), (t, y, shift))
         d, newton = iterate(
             residual,
             jnp.zeros_like(guess),
@@ -135,10 +132,9 @@ def solve_with(
         ), ()
 
     no, zero = jnp.asarray(False), jnp.int32(0)
-    names = ("field_evaluations", "jacobians", "factorisations", "linear_solves", "newton_failures")
     stale = (matrices.age >= _STALE) | (matrices.failures > 1)
     drifted = (jnp.abs(shift / matrices.shift - 1) > _DRIFT) | (matrices.failures > 0)
-    first = _Attempt(matrices, stale, stale | drifted, jnp.zeros_like(guess), no, no, zero, dict.fromkeys(names, zero))
+    first = _Attempt(matrices, stale, stale | drifted, jnp.zeros_like(guess), no, no, zero, dict.fromkeys(COUNTS, zero))
     last, _ = while_loop(lambda a: ~a.done, attempt, first, ())
     after = last.matrices._replace(age=last.matrices.age + 1)
     return last.root, after, Work(last.ok, last.iterations, last.counts)

@@ -9,6 +9,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ...linalg import Structure, linear_solver
 
+# the work of implicit steps, by name
+COUNTS = ("field_evaluations", "jacobians", "factorisations", "linear_solves", "newton_failures")
+
 
 class Converged(NamedTuple):
     """How an iteration went: whether it converged, how many corrections it took, and its rate."""

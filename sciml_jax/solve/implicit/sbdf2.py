@@ -1,6 +1,6 @@
 """SBDF2: the semi-implicit backward differentiation formula of order 2."""
 
-from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -11,9 +11,9 @@ from ..interpolation import Hermite, hermite
 from ..layout import Layout
 from ..method import Method, MethodState, Step
 from ..problem import Problem, State, Time
-from ..structured import Split
-from .iteration_matrix import factorised, jacobian_at, shifted, structure_of
-from .newton import solve_equations
+from .iteration_matrix import jacobian_at, shifted, structure_of
+from .newton import COUNTS, solve_equations
+from .parts import parts
 
 
 class Carry(NamedTuple):
@@ -70,14 +70,13 @@ class SBDF2(Method):
         return 2
 
     def init_counts(self) -> dict[str, int]:
-        names = ("jacobians", "factorisations", "linear_solves", "newton_failures")
-        return {"field_evaluations": 1} | dict.fromkeys(names, 0)
+        return dict.fromkeys(COUNTS, 0) | {"field_evaluations": 1}
 
     def init(self, problem: Problem, t: Time, y: State, dt: Time) -> MethodState:
         layout = Layout(y)
-        explicit, implicit = _parts(problem, layout)
+        explicit, implicit = parts(problem, layout)
         v = layout.vector(y)
-        e = explicit(t, v)
+        e = jnp.zeros_like(v) if explicit is None else explicit(t, v)
         return MethodState(Carry(e, implicit(t, v), v, e, jax.lax.stop_gradient(dt), jnp.asarray(False)))
 
     def restart(self, problem: Problem, t: Time, y: State, state: MethodState) -> MethodState:
@@ -86,14 +85,15 @@ class SBDF2(Method):
     def step(self, problem: Problem, t: Time, y: State, dt: Time, state: MethodState) -> Step:
         layout, old = Layout(y), state.carry
         v, structure = layout.vector(y), structure_of(problem, layout)
-        explicit, implicit = _parts(problem, layout)
+        explicit, implicit = parts(problem, layout)
         w = jnp.where(old.known, dt / old.h, 0.0)
         c = dt * (1 + w) / (1 + 2 * w)
         slope = (1 + w) * old.explicit - w * old.explicit_before
         known = v + w**2 / (1 + 2 * w) * (v - old.before) + c * slope
         shift, t1 = 1 / c, t + dt
         jac = jacobian_at(problem, structure, layout, implicit, t, v)
-        correct = factorised(structure, shifted(structure, problem, shift, jac))
+        factors = structure.factorize(jax.lax.stop_gradient(shifted(structure, problem, shift, jac)))
+        correct = partial(structure.solve, factors)
 
         def residual(k):
             return (implicit(t1, known + c * k) - k) * shift
@@ -106,7 +106,7 @@ class SBDF2(Method):
         one = jnp.ones((), layout.real)
         k, newton = solve_equations(residual, old.implicit, correct, measure, structure, tolerance, one)
         v1 = known + c * k
-        e1, y1 = explicit(t1, v1), layout.state(v1)
+        e1, y1 = jnp.zeros_like(v1) if explicit is None else explicit(t1, v1), layout.state(v1)
         after = Carry(e1, k, v, old.explicit, jnp.asarray(dt, layout.real), jnp.asarray(True))
         slopes = layout.state(old.explicit + old.implicit), layout.state(e1 + k)
         return Step(
@@ -128,15 +128,3 @@ class SBDF2(Method):
 
     def interpolate(self, dense: Hermite, t_left: Time, t_right: Time, t: Time) -> State:
         return hermite(dense, t_left, t_right, t)
-
-
-def _parts(problem: Problem, layout: Layout) -> tuple[Callable, Callable]:
-    """The explicit and the implicit part as functions of (t, vector); without `sj.Split` the first one is zero."""
-
-    def on_vectors(part: Callable) -> Callable[[Time, Array], Float[Array, " n"]]:
-        return lambda t, v: layout.vector(part(t, layout.state(v)))
-
-    field = problem.field
-    if isinstance(field, Split):
-        return on_vectors(problem.part(field.explicit)), on_vectors(problem.part(field.implicit))
-    return lambda t, v: jnp.zeros_like(v), on_vectors(problem.evaluate)

@@ -8,7 +8,7 @@ from ...core import trees
 from ..problem import Problem, State, Time
 from .stabilized import Stabilized
 from .table import Table
-from .tableaux.rock2 import TABLE
+from .tableaux.rock2 import table
 
 
 class ROCK2(Stabilized):
@@ -43,8 +43,11 @@ class ROCK2(Stabilized):
     True
     """
 
-    table: ClassVar[Table] = TABLE
     error_order: ClassVar[int] = 2
+
+    @property
+    def table(self) -> Table:
+        return table()
 
     @property
     def order(self) -> int:

@@ -9,7 +9,7 @@ from ...core import trees
 from ..problem import Problem, State, Time
 from .stabilized import Stabilized
 from .table import Table
-from .tableaux.rock4 import TABLE
+from .tableaux.rock4 import table
 
 
 class ROCK4(Stabilized):
@@ -42,8 +42,11 @@ class ROCK4(Stabilized):
     True
     """
 
-    table: ClassVar[Table] = TABLE
     error_order: ClassVar[int] = 4
+
+    @property
+    def table(self) -> Table:
+        return table()
 
     @property
     def order(self) -> int:

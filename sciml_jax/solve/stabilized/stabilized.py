@@ -59,7 +59,6 @@ class Stabilized(Method):
     max_stages: int | None = eqx.field(default=None, static=True)
     spectral_radius: Callable | ArrayLike | None = None
 
-    table: ClassVar[Table]
     error_order: ClassVar[int]
 
     def __check_init__(self):
@@ -79,6 +78,11 @@ class Stabilized(Method):
         """The method with the user's function traced."""
         given = self.spectral_radius
         return eqx.tree_at(lambda m: m.spectral_radius, self, close(given)) if callable(given) else self
+
+    @property
+    @abstractmethod
+    def table(self) -> Table:
+        """The members of the family."""
 
     @abstractmethod
     def finish(

@@ -1,6 +1,7 @@
 """Coefficients of a family of stabilised methods, one member a degree, in flat arrays that a traced index reads."""
 
 from dataclasses import dataclass
+from importlib import resources
 
 import numpy as np
 
@@ -33,12 +34,16 @@ class Table:
         return Table(*rows, self.mu[:end], self.kappa[:end], self.nodes[:end], self.finish[:n])
 
 
-def read(degrees: str, recurrence: str, finish: str, *, extra: int, factor: float, offset: float) -> Table:
-    r"""A table from text: `extra` finishing stages, and limits $\mathrm{factor}\, s^2 - \mathrm{offset}$ for s stages.
+def read(name: str, *, extra: int, factor: float, offset: float) -> Table:
+    r"""A table from a file of `tableaux`: `extra` finishing stages, and for s stages the limit
+    $\mathrm{factor}\, s^2 - \mathrm{offset}$.
 
-    A degree d has 2 d - 1 numbers in `recurrence`: mu_1, then mu_j and kappa_j for j = 2..d (kappa_1 is zero).
+    The file has three blocks with a comment above each: the degrees; the finishing stages' coefficients, a line a
+    degree; and 2 d - 1 numbers a degree d, mu_1, then mu_j and kappa_j for j = 2..d (kappa_1 is zero).
     """
-    ds, flat = np.array(degrees.split(), int), np.array(recurrence.split(), float)
+    text = (resources.files("sciml_jax.solve.stabilized.tableaux") / name).read_text()
+    degrees, finish, recurrence = ([n for n in block.splitlines() if n[:1] != "#"] for block in text.split("\n\n"))
+    ds, flat = np.array(" ".join(degrees).split(), int), np.array(" ".join(recurrence).split(), float)
     mus, kappas, nodes = [], [], []
     for numbers in np.split(flat, np.cumsum(2 * ds - 1)[:-1]):
         mu, kappa = numbers[[0, *range(1, len(numbers), 2)]], np.append(0.0, numbers[2::2])
@@ -51,6 +56,6 @@ def read(degrees: str, recurrence: str, finish: str, *, extra: int, factor: floa
         kappas.append(kappa)
     stages = ds + extra
     starts = np.cumsum(ds) - ds
-    rows = np.array(finish.split(), float).reshape(len(ds), -1)
+    rows = np.array(" ".join(finish).split(), float).reshape(len(ds), -1)
     limits = factor * stages**2.0 - offset
     return Table(ds, stages, limits, starts, np.concatenate(mus), np.concatenate(kappas), np.array(nodes), rows)
