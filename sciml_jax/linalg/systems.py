@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 import jax
 from jaxtyping import Array, Inexact, PyTree
 
-from . import dense, rowwise, small
+from . import dense, inverse, small
 
 if TYPE_CHECKING:
     from .structure import Structure
 
-_SMALL, _ROWWISE = 12, 64  # the largest sizes of the unrolled and of the row-wise factorisation
+_SMALL = 4  # rows of the largest matrices that are eliminated in scalars
 
 
 def factorisation(n: int) -> ModuleType:
-    """The module that factorises matrices of n rows fastest inside a loop: `small`, `rowwise` or `dense`."""
-    return small if n <= _SMALL else rowwise if n <= _ROWWISE else dense
+    """The module that factorises matrices of n rows fastest inside a loop: `small`, `inverse` or `dense`."""
+    return small if n <= _SMALL else inverse if n <= inverse.LARGEST else dense
 
 
 def linear_solver(

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sciml_jax.linalg import dense, factorisation, linear_solver, rowwise, small
+from sciml_jax.linalg import dense, factorisation, inverse, linear_solver, small
 
-METHODS = {"small": small, "rowwise": rowwise, "dense": dense}
+METHODS = {"small": small, "inverse": inverse, "dense": dense}
 
 
 def matrix(n, kind="random"):
@@ -39,7 +39,7 @@ def test_larger_ones(n):
     a, b = matrix(n), np.ones(n)
     x = jax.jit(lambda a, b: linear_solver(a)(b))(a, b)
     np.testing.assert_allclose(a @ x, b, atol=1e-10)
-    assert factorisation(n) is (rowwise if n <= 64 else dense)
+    assert factorisation(n) is (inverse if n <= 64 else dense)
 
 
 @pytest.mark.parametrize("n", [3, 20, 70])
