@@ -79,7 +79,7 @@ METHODS = (
     # its first step, alone measured between steps, is one of order 1
     # all stages are solved with the matrix at the start of a step: short steps, many iterations
     Row(sj.Radau5(1e-10, 30), 5, 3, steps=(8, 12, 16, 24), lengths=(0.5, 0.35, 0.25, 0.18)),
-    Row(sj.RadauIIA(1e-12, 30), 9, 5, steps=(14, 16, 18, 20), lengths=(0.5, 0.4, 0.3, 0.2)),
+    Row(sj.RadauIIA(1e-12, 30, order=9), 9, 5, steps=(14, 16, 18, 20), lengths=(0.5, 0.4, 0.3, 0.2)),
     Row(sj.GaussLegendre4(1e-10), 4, 2, False, "any", (8, 12, 16, 24), (0.5, 0.35, 0.25, 0.18)),
     Row(sj.GaussLegendre6(1e-12), 6, 3, False, "any", (8, 12, 16, 24), (0.5, 0.35, 0.25, 0.18)),
     Row(sj.Auto(), 5, 4),

@@ -74,6 +74,11 @@ class Collocation(Method):
         """Nodes and coefficients (a property, or an attribute of the class)."""
 
     @property
+    def memory(self) -> CollocationTableau:
+        """The nodes that keep the polynomial of a step: this tableau's, or more of them that several methods share."""
+        return self.tableau
+
+    @property
     def order(self) -> int:
         return self.tableau.order
 
@@ -104,14 +109,18 @@ class Collocation(Method):
 
     def _no_stages(self, layout: Layout, t: Time) -> Last:
         """Stages that extrapolate to a constant."""
-        return Last(jnp.zeros((self.tableau.stages, layout.size), layout.real), jnp.ones((), t.dtype))
+        return Last(jnp.zeros((self.memory.stages, layout.size), layout.real), jnp.ones((), t.dtype))
 
     def step(self, problem: Problem, t: Time, y: State, dt: Time, state: MethodState) -> Step:
+        return self.attempt(problem, t, y, dt, state)[0]
+
+    def attempt(self, problem: Problem, t: Time, y: State, dt: Time, state: MethodState) -> tuple[Step, Work]:
+        """The step, and how Newton's iteration went."""
         tableau, layout = self.tableau, Layout(y)
         still, (t0, y0, h) = problem.frozen, jax.lax.stop_gradient((t, y, dt))
         carry, cache = jax.lax.stop_gradient(state.carry), state.cache
         v0 = layout.vector(y0)
-        guess = extrapolated(tableau, carry, h)
+        guess = extrapolated(self.memory, tableau.nodes, carry, h)
         residual = equations(still, layout, tableau, t0, v0, h)
         tolerance, most = self.newton_tolerance, self.max_iterations
         root, kept, work = solve_stages(
@@ -123,21 +132,22 @@ class Collocation(Method):
         if self.adaptive:
             error, norm, work = estimate(still, layout, tableau, kept, work, cache.fresh, root, t0, y0, h)
         accepted, rejected, dt_next = verdicts(kept, work, cache, norm, t0, h, tableau.stages + 1, most)
-        return Step(
+        step = Step(
             y=y1,
             error=error,
-            accepted=MethodState(Last(root, h), accepted),
+            accepted=MethodState(Last(sampled(tableau, self.memory, root), h), accepted),
             rejected=MethodState(carry, rejected),
-            dense=Polynomial(y, z),
+            dense=Polynomial(y, sampled(tableau, self.memory, z)),
             ok=work.ok,
             counts=work.counts,
             order=tableau.stages + 1,
             dt_next=dt_next,
         )
+        return step, work
 
     def interpolate(self, dense: Polynomial, t_left: Time, t_right: Time, t: Time) -> State:
         layout = Layout(dense.y0)
-        weights = [w.astype(layout.real) for w in self.tableau.polynomials(theta(t_left, t_right, t))]
+        weights = [w.astype(layout.real) for w in self.memory.polynomials(theta(t_left, t_right, t))]
         return layout.state(layout.vector(dense.y0) + combined(weights, dense.z))
 
 
@@ -148,10 +158,17 @@ def tableau_end(tableau: CollocationTableau, z: Float[Array, "s n"]) -> Float[Ar
     return combined(tableau.end, z)
 
 
-def extrapolated(tableau: CollocationTableau, last: Last, h: Time) -> Float[Array, "s n"]:
+def sampled(tableau: CollocationTableau, other: CollocationTableau, z: Float[Array, "s n"]) -> Float[Array, "m n"]:
+    """The polynomial with values z at the nodes of `tableau`, at those of another: the same one, if these are more."""
+    if other is tableau:
+        return z
+    return jnp.stack([combined(tableau.polynomials(float(c)), z) for c in other.nodes])
+
+
+def extrapolated(memory: CollocationTableau, nodes: Any, last: Last, h: Time) -> Float[Array, "s n"]:
     """The stages on the polynomial of the last step, less its end (Hairer & Wanner II, IV.8, eq. 8.12)."""
-    end, ratio = tableau_end(tableau, last.z), (h / last.h).astype(last.z.dtype)
-    return jnp.stack([combined(tableau.polynomials(1 + float(c) * ratio), last.z) for c in tableau.nodes]) - end
+    end, ratio = tableau_end(memory, last.z), (h / last.h).astype(last.z.dtype)
+    return jnp.stack([combined(memory.polynomials(1 + float(c) * ratio), last.z) for c in nodes]) - end
 
 
 def equations(

@@ -1,7 +1,7 @@
 """Collocation methods: nodes of Gauss and Radau, their coefficients, and the eigenvalues that decouple the stages."""
 
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Float
@@ -75,7 +75,7 @@ class CollocationTableau:
         weights = np.linalg.solve(_legendre(self.stages - 1, self.nodes).T, moments)
         return np.real(gamma * (weights - self.b) @ self.inverse)
 
-    def polynomials(self, s: Float[Array, ""]) -> list[Float[Array, ""]]:
+    def polynomials(self, s: Float[Array, ""] | float) -> list[Any]:
         """At the fraction `s` of the step: the polynomials that are 1 at one node and 0 at the others and at 0."""
         nodes = self.nodes.tolist()
         weights = []

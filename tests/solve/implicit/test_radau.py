@@ -141,7 +141,7 @@ def pade(numerator: int, denominator: int, z):
 
 METHODS = {
     "Radau5": (sj.Radau5(), 2, 3),
-    "RadauIIA9": (sj.RadauIIA(), 4, 5),
+    "RadauIIA9": (sj.RadauIIA(order=9), 4, 5),
     "RadauIIA13": (sj.RadauIIA(order=13), 6, 7),
     "GaussLegendre4": (sj.GaussLegendre4(), 2, 2),
     "GaussLegendre6": (sj.GaussLegendre6(), 3, 3),
