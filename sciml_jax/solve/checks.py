@@ -104,7 +104,9 @@ def _check_matrices(request: "Request") -> None:
     if request.initial not in ("given", "find"):
         raise ValueError(f'initial is "given" or "find"; got {request.initial!r}')
     if request.mass is not None and not request.method.takes_mass:
-        raise ValueError(f"mass= is for Rosenbrock methods, sj.Radau5 and sj.BDF, not {name}: give method=sj.Rodas5P()")
+        raise ValueError(
+            f"mass= is for Rosenbrock methods, sj.Radau5, sj.RadauIIA and sj.BDF, not {name}: give method=sj.Rodas5P()"
+        )
     implicit = isinstance(request.field, FullyImplicit)
     if implicit and not request.method.takes_residuals:
         raise ValueError(f"solve_dae needs a method for fully implicit equations, sj.BDF(); got {name}")

@@ -74,7 +74,8 @@ def solve_ode(
     - `dt_min`, `dt_max`: bounds of the step size. `step_to`: times to step to exactly, where an input jumps.
     - `max_steps`: attempts before giving up (100,000; static).
     - `mass`: the matrix M of $M \dot y = f$, shape (n, n), its diagonal (n,), or a lineax operator; a constant, and
-      singular for differential-algebraic equations (of index 1). For Rosenbrock methods, `sj.Radau5` and `sj.BDF`.
+      singular for differential-algebraic equations (of index 1). For Rosenbrock methods, `sj.Radau5`, `sj.RadauIIA`
+      and `sj.BDF`.
     - `initial`: with a singular `mass`, whether y0 must satisfy the algebraic equations (`"given"`: else the solve
       ends with `inconsistent_initial`), or its algebraic variables are found (`"find"`, starting from y0).
     - `jacobian`: `jacobian(t, y, args)`, the matrix df_i/dy_j of shape (n, n), for implicit methods; by default they
