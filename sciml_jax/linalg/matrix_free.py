@@ -33,6 +33,10 @@ class MatrixFree(Structure):
     directions: int = eqx.field(static=True, default=10)
     preconditioner: Callable | None = eqx.field(static=True, default=None)
 
+    @property
+    def cost(self):
+        return 0.0
+
     def jacobian(self, function, x):
         return jnp.zeros_like(x)
 

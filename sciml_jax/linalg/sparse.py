@@ -130,6 +130,10 @@ class Sparse(Structure):
         return self.pattern.n
 
     @property
+    def cost(self):
+        return _cost(self.pattern, self.elimination, self.reordered)
+
+    @property
     def colours(self) -> int:
         """Number of directional derivatives that a Jacobian takes."""
         return _columns(self.pattern).count

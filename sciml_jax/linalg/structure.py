@@ -25,6 +25,11 @@ class Structure(eqx.Module):
 
     n: eqx.AbstractVar[int]
 
+    @property
+    @abstractmethod
+    def cost(self) -> float:
+        """Estimated nanoseconds of one factorisation and four solves."""
+
     @abstractmethod
     def jacobian(self, function: Callable, x: Float[Array, " n"]) -> PyTree:
         """The stored Jacobian of `function` at x, by directional derivatives; differentiable."""
@@ -85,6 +90,10 @@ class Dense(Structure):
 
     n: int = eqx.field(static=True)
 
+    @property
+    def cost(self):
+        return costs.dense(self.n)
+
     def jacobian(self, function, x):
         return jacobian(function, x)
 
@@ -135,6 +144,11 @@ class Banded(Structure):
         if min(lower, upper) < 0:
             raise ValueError(f"a band has at least 0 diagonals on either side, got lower={lower}, upper={upper}")
         self.n, self.lower, self.upper = n, min(lower, n - 1), min(upper, n - 1)
+
+    @property
+    def cost(self):
+        band = (self.n, self.lower, self.upper)
+        return min(costs.blocks(*band), costs.band(*band))
 
     @property
     def width(self) -> int:

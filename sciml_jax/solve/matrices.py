@@ -1,5 +1,6 @@
 """The matrices of an implicit solve as the user gives them: mass matrix, Jacobian, and what is known of their zeros."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from .fully_implicit import FullyImplicit
 from .layout import Layout
 from .problem import State
 
+_LONG = 1e8  # nanoseconds of a factorisation that are worth a word
 _DETECTED = 64  # unknowns from which the field is searched for zeros: below, dense matrices cost next to nothing
 
 
@@ -139,6 +141,17 @@ def structure(given: Any, mass: Mass | None, jacobian: Any, field: Callable, t0,
             return None
         return detect(zeros + mass.pattern.matrix, n)
     return given if isinstance(given, Structure) else detect(zeros, n)
+
+
+def tell_of_cost(given: Any, jacobian: Any, mass: Mass | None, found: Structure | None, n: int) -> None:
+    """**Warns** where matrices were not asked for, cost much, and could be done without."""
+    cost = (Dense(n) if found is None else found).cost
+    if given is None and jacobian is None and (mass is None or mass.entries.ndim == 1) and cost > _LONG:
+        warnings.warn(
+            f"a factorisation for these {n} unknowns takes about {cost / 1e9:.1g} s, and a solve many of them: "
+            'linear_solver=sj.Krylov() needs none (jac_pattern="dense" or a pattern hides this)',
+            stacklevel=2,
+        )
 
 
 def _places(given: Structure | Pattern | tuple[int, int], n: int) -> Any:

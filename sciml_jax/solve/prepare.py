@@ -14,7 +14,8 @@ from .consistency import LARGEST, start, start_implicit
 from .events import Event
 from .fully_implicit import FullyImplicit
 from .job import Job, Resume
-from .matrices import Mass, pseudo_inverse, stored_mass, structure, user_jacobian
+from .layout import Layout
+from .matrices import Mass, pseudo_inverse, stored_mass, structure, tell_of_cost, user_jacobian
 from .method import Method
 from .problem import Problem, State, as_derivative
 from .progress import Bar
@@ -70,6 +71,8 @@ def prepare(request: Request) -> Job:
     zeros = None
     if request.method.uses_jacobian:
         zeros = structure(request.jac_pattern, request.mass, jacobian, field, t0, y0, args)
+        if request.method.takes_krylov:
+            tell_of_cost(request.jac_pattern, jacobian, request.mass, zeros, Layout(y0).size)
     problem = Problem(
         field=field,
         args=args,

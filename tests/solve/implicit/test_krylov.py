@@ -1,5 +1,7 @@
 """Newton's iteration without matrices: agreement with factors, gradients, the preconditioner, mistakes."""
 
+import warnings
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -87,3 +89,23 @@ def test_mistakes():
         solve(sj.BDF(), linear_solver="gmres")
     with pytest.raises(ValueError, match="jac_pattern= and linear_solver= exclude one another"):
         solve(sj.BDF(), linear_solver=sj.Krylov(), jac_pattern=(1, 1))
+
+
+def test_a_long_factorisation_is_told():
+    """64 x 64 x 2 places of a plane leave blocks of 128 rows and more: some tenths of a second each."""
+
+    def plane(t, u, args):
+        neighbours = sum(jnp.roll(u, shift, axis) for shift in (1, -1) for axis in (1, 2))
+        return neighbours - 4 * u + u[::-1] ** 2
+
+    start, options = jnp.ones((2, 64, 64)), {"method": sj.BDF(), "dt": 0.1}
+
+    def traced(**more):
+        jax.eval_shape(lambda u: sj.solve_ode(plane, (0.0, 0.1), u, **options, **more).y, start)
+
+    with pytest.warns(UserWarning, match=r"8192 unknowns takes about 0\.\d s.*linear_solver=sj.Krylov\(\) needs none"):
+        traced()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        traced(linear_solver=sj.Krylov())
+        jax.eval_shape(lambda u: sj.solve_ode(plane, (0.0, 0.1), u, **options).y, start[:, :8, :8])
