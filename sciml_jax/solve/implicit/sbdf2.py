@@ -17,13 +17,14 @@ from .parts import parts
 
 
 class Carry(NamedTuple):
-    """The derivatives of both parts now, and one step back the state, its explicit derivative, the size of the step,
-    and whether there was one."""
+    """The derivatives of both parts now, and one step back the state, these derivatives, the size of the step, and
+    whether there was one."""
 
     explicit: Float[Array, " n"]
     implicit: Float[Array, " n"]
     before: Float[Array, " n"]
     explicit_before: Float[Array, " n"]
+    implicit_before: Float[Array, " n"]
     h: Time
     known: Bool[Array, ""]
 
@@ -36,7 +37,13 @@ class SBDF2(Method):
 
     Order 2, and strong damping of stiff components of $f_I$: for diffusion or reaction with explicit advection. A plain
     field is all implicit (BDF2). The first step and those after a jump have $\omega = 0$: `IMEXEuler`, whose one error
-    of $h^2$ the order survives. For constant or given steps: there is no error estimate.
+    of $h^2$ the order survives. The error of a step is estimated from second differences of the derivatives,
+
+    $$\frac{1 + \omega}{1 + 2\omega} h_n^2 (h_n + h_{n-1})
+      \bigl(\tfrac13 [f_{n+1}, f_n, f_{n-1}] - [f_{E,n+1}, f_{E,n}, f_{E,n-1}]\bigr),$$
+
+    with divided differences [...] of $f = f_E + f_I$: what interpolation by a parabola leaves of the derivative, and
+    extrapolation of $f_E$.
 
     - `newton_tolerance`: what Newton's iteration leaves, as a fraction of the tolerance of the step.
 
@@ -58,8 +65,8 @@ class SBDF2(Method):
         return 2
 
     @property
-    def adaptive(self) -> bool:
-        return False
+    def start_order(self) -> int:
+        return 1
 
     @property
     def uses_jacobian(self) -> bool:
@@ -76,8 +83,8 @@ class SBDF2(Method):
         layout = Layout(y)
         explicit, implicit = parts(problem, layout)
         v = layout.vector(y)
-        e = jnp.zeros_like(v) if explicit is None else explicit(t, v)
-        return MethodState(Carry(e, implicit(t, v), v, e, jax.lax.stop_gradient(dt), jnp.asarray(False)))
+        e, i = jnp.zeros_like(v) if explicit is None else explicit(t, v), implicit(t, v)
+        return MethodState(Carry(e, i, v, e, i, jax.lax.stop_gradient(dt), jnp.asarray(False)))
 
     def restart(self, problem: Problem, t: Time, y: State, state: MethodState) -> MethodState:
         return self.init(problem, t, y, state.carry.h)
@@ -107,11 +114,12 @@ class SBDF2(Method):
         k, newton = solve_equations(residual, old.implicit, correct, measure, structure, tolerance, one)
         v1 = known + c * k
         e1, y1 = jnp.zeros_like(v1) if explicit is None else explicit(t1, v1), layout.state(v1)
-        after = Carry(e1, k, v, old.explicit, jnp.asarray(dt, layout.real), jnp.asarray(True))
+        after = Carry(e1, k, v, old.explicit, old.implicit, jnp.asarray(dt, layout.real), jnp.asarray(True))
         slopes = layout.state(old.explicit + old.implicit), layout.state(e1 + k)
+        error = jax.lax.stop_gradient(_error(old, after, c))
         return Step(
             y=y1,
-            error=None,
+            error=layout.state(error),
             accepted=MethodState(after),
             rejected=state,
             dense=Hermite(y, y1, *slopes),
@@ -123,8 +131,22 @@ class SBDF2(Method):
                 "linear_solves": newton.iterations,
                 "newton_failures": (~newton.ok).astype(jnp.int32),
             },
-            order=2,
+            order=jnp.where(old.known, 3.0, 2.0).astype(t.dtype),
         )
 
     def interpolate(self, dense: Hermite, t_left: Time, t_right: Time, t: Time) -> State:
         return hermite(dense, t_left, t_right, t)
+
+
+def _error(old: Carry, new: Carry, c: Time) -> Float[Array, " n"]:
+    """The estimate of the step's error; after no step before, that of the two Euler methods."""
+    h, before = new.h, old.h
+
+    def differences(now, then, earlier):
+        """h times the first divided difference, and h (h + h_{n-1}) times the second."""
+        first = now - then
+        return first, first - h / before * (then - earlier)
+
+    e1, e2 = differences(new.explicit, old.explicit, old.explicit_before)
+    i1, i2 = differences(new.implicit, old.implicit, old.implicit_before)
+    return c * jnp.where(old.known, (e2 + i2) / 3 - e2, (e1 + i1) / 2 - e1)

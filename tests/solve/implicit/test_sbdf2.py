@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import sciml_jax as sj
+from sciml_jax.data import problems
+from sciml_jax.solve.implicit.sbdf2 import Carry
 
 from ..problems import differences as central
 
@@ -61,6 +63,37 @@ def test_gradients_are_those_of_the_computed_solution():
     np.testing.assert_allclose(gradient, central(jax.jit(loss), p, 1e-3), rtol=1e-8)
 
 
-def test_steps_must_be_given():
-    with pytest.raises(ValueError, match="SBDF2"):
-        sj.solve_ode(FIELD, (0.0, 1.0), 0.5, 2.0, method=sj.SBDF2())
+def test_the_estimate_is_the_error_of_a_step():
+    """From the exact solution a step before: the estimate divided by the error tends to one."""
+    field = sj.Split(lambda t, y, args: jnp.cos(t) * y**2 + 0 * t, lambda t, y, args: -2.0 * (y - 1 / (2 - jnp.sin(t))))
+
+    problem, h = sj.Problem(field, (), 1e-6, 1e-6), 1e-3
+    # the step before was 1.5 times as long
+    ts = np.array([1.0, 1.0 - 1.5 * h, 1.0 + h])
+    ys = exact(ts)
+    (e, e_before, _), (i, i_before, _) = (
+        [jnp.atleast_1d(part(t, y, ())) for t, y in zip(ts, ys, strict=True)]
+        for part in (field.explicit, field.implicit)
+    )
+    for known, order in ((True, 3.0), (False, 2.0)):
+        carry = Carry(e, i, jnp.atleast_1d(ys[1]), e_before, i_before, jnp.asarray(1.5 * h), jnp.asarray(known))
+        times = jnp.asarray(1.0), jnp.asarray(ys[0]), jnp.asarray(h)
+        step = METHOD.step(problem, *times, sj.MethodState(carry))
+        # of order h^4, relative to the error of order h^3 (h^3 and h^2 in a first step)
+        assert float(step.error) == pytest.approx(float(step.y) - ys[2], rel=30 * h)
+        assert float(step.order) == order
+
+
+@pytest.mark.parametrize("rtol", [1e-3, 1e-5])
+def test_steps_are_chosen(rtol):
+    """Order 2: the error goes with the tolerance, the number of steps with its cube root."""
+    sol = sj.solve_ode(FIELD, (0.0, 3.0), 0.5, 2.0, method=METHOD, rtol=rtol, atol=rtol)
+    assert abs(float(sol.y) - exact(3.0)) < 10 * rtol
+    assert int(sol.stats["accepted"]) < 8 * rtol ** (-1 / 3)
+
+
+def test_van_der_pol_by_chosen_steps():
+    """Stiff and slow phases in turn: the steps vary by decades."""
+    p = problems.van_der_pol_scaled()
+    sol = sj.solve_ode(p.field, p.t_span, p.y0, p.args, method=sj.SBDF2(), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(sol.y, p.reference, rtol=3e-3)
