@@ -27,7 +27,8 @@ class BandLU(NamedTuple):
 
     pivots: Int[Array, " n"]  # how far below the diagonal the pivot stood
     multipliers: Inexact[Array, "n lower"]
-    rows: Inexact[Array, "n width"]  # of U from the diagonal on, with the inverse of the diagonal in place 0
+    # the inverse of the diagonal of U, then the row divided by it: a turn of a substitution waits for one product less
+    rows: Inexact[Array, "n width"]
 
 
 def _is_narrow(lower: int, width: int) -> bool:
@@ -76,7 +77,11 @@ def _scalar_step(window: tuple[tuple[Array, ...], ...], row: Array):
     inverse = 1 / pivot
     multipliers = [x[0] * inverse for x in below]
     after = [(*subtract(x[1:], m, tuple(rest)), jnp.zeros_like(pivot)) for m, x in zip(multipliers, below, strict=True)]
-    return tuple(after), (p, as_vector(tuple(multipliers), pivot.dtype), jnp.stack([inverse, *rest]))
+    return tuple(after), (
+        p,
+        as_vector(tuple(multipliers), pivot.dtype),
+        jnp.stack([inverse, *(x * inverse for x in rest)]),
+    )
 
 
 def _vector_step(window: Window, row: Array):
@@ -86,7 +91,7 @@ def _vector_step(window: Window, row: Array):
     inverse = 1 / rows[0, 0]
     multipliers = rows[1:, 0] * inverse
     after = rows[1:, 1:] - multipliers[:, None] * rows[0, 1:]
-    return jnp.pad(after, ((0, 0), (0, 1))), (p, multipliers, rows[0].at[0].set(inverse))
+    return jnp.pad(after, ((0, 0), (0, 1))), (p, multipliers, (rows[0] * inverse).at[0].set(inverse))
 
 
 def _prepare(factors: BandLU, b: Array) -> tuple[bool, int, Window, Window, Array]:
@@ -107,7 +112,7 @@ def solve(factors: BandLU, b: Inexact[Array, " n"]) -> Inexact[Array, " n"]:
 
     def backwards(window, x):
         y, row = x
-        solved = subtract_product(y, row[1:], window) * row[0]
+        solved = subtract_product(y * row[0], row[1:], window)
         return push(solved, window), solved
 
     start = tuple(b[i] for i in range(lower)) if narrow else b[:lower]
@@ -128,8 +133,8 @@ def solve_transposed(factors: BandLU, b: Inexact[Array, " n"]) -> Inexact[Array,
     def forwards(sums, x):  # of the entries of U^T left of the diagonal with what is solved, for this and later rows
         entry, row = x
         due = append(sums, zero)
-        solved = (entry - due[0]) * row[0]
-        return subtract(due[1:], -solved, row[1:]), solved
+        scaled = entry - due[0]  # times the diagonal
+        return subtract(due[1:], -scaled, row[1:]), scaled * row[0]
 
     def backwards(window, x):  # row k of the transposed multipliers, then the exchange of rows k and k + p
         y, p, m = x
