@@ -113,6 +113,14 @@ class Method(eqx.Module):
         return False
 
     @property
+    def damps(self) -> bool:
+        """Whether decay far faster than the steps is damped: in implicit methods, unless they are symmetric.
+
+        Backwards in time such decay is growth, and `sj.Backsolve` refuses these methods.
+        """
+        return self.uses_jacobian
+
+    @property
     def takes_mass(self) -> bool:
         """Whether the method solves $M \\dot y = f$ with a mass matrix, singular ones too."""
         return False

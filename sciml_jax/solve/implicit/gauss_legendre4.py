@@ -33,3 +33,7 @@ class GaussLegendre4(Collocation):
     @property
     def adaptive(self) -> bool:
         return False
+
+    @property
+    def damps(self) -> bool:
+        return False  # symmetric: what decays forwards, grows alike backwards

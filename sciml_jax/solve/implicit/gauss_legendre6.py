@@ -31,3 +31,7 @@ class GaussLegendre6(Collocation):
     @property
     def adaptive(self) -> bool:
         return False
+
+    @property
+    def damps(self) -> bool:
+        return False  # symmetric: what decays forwards, grows alike backwards

@@ -27,3 +27,7 @@ class Trapezoid(Dirk):
         error=[-1 / 3, -1 / 3, 2 / 3],
         filters=2,
     )
+
+    @property
+    def damps(self) -> bool:
+        return False  # symmetric: what decays forwards, grows alike backwards

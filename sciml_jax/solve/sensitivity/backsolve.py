@@ -27,7 +27,8 @@ class Backsolve(Gradient):
     solved backwards together with y, with the method and tolerances of the solve; the error control leaves the
     integrals for θ out (seminorm), which saves up to half the steps. The gradient is that of the exact flow, not of the
     computed solution: it carries the error of the tolerance, and that of running y backwards. Where the solution decays
-    fast (stiff problems, long spans) running it backwards is unstable: use `Recorded()` there.
+    fast (stiff problems, long spans) running it backwards is unstable: methods that damp such decay are refused, so
+    implicit ones are but for `sj.Trapezoid` and the Gauss methods. Use `Recorded()` there.
 
     For the final state and saved times, functions and auxiliary outputs of them included. Events, `sj.Steps`,
     `sj.Dense`, projections, geometric methods and prescribed grids are refused: the adjoint equation does not see them.
@@ -82,6 +83,11 @@ def _check(job: Job) -> None:
         raise ValueError(
             f"Backsolve() cannot differentiate a solve with {' and '.join(names)}, which the continuous adjoint "
             "equation does not see: use Recorded()"
+        )
+    if job.method.damps:
+        raise ValueError(
+            "Backsolve() runs the solution backwards in time, where the fast decay that "
+            f"{type(job.method).__name__} is made for is unbounded growth: use Recorded(), or Forward()"
         )
 
 

@@ -223,3 +223,18 @@ def test_backsolve_refuses_what_the_adjoint_equation_does_not_see(options, word)
         sj.solve_ode(
             lotka_volterra, (0.0, 1.0), jnp.ones(2), jnp.asarray(POINT[:4]), gradient=sj.Backsolve(), **options
         )
+
+
+def test_backsolve_refuses_methods_for_fast_decay():
+    """Their steps jump over what would grow backwards; symmetric methods do not, and the adjoint is that of exp(-k)."""
+
+    def end(k, method):
+        return sj.solve_ode(
+            lambda t, y, k: -k * y, (0.0, 1.0), 1.0, k, method=method, gradient=sj.Backsolve(), rtol=1e-6
+        ).y
+
+    for method in (sj.Rodas5P(), sj.BDF(), sj.Kvaerno3(), sj.Radau5(), sj.Auto()):
+        with pytest.raises(ValueError, match=f"Backsolve.*{type(method).__name__}.*use Recorded"):
+            jax.grad(end)(1.0, method)
+    # the tolerance of a hundred steps
+    assert float(jax.grad(end)(1.0, sj.Trapezoid())) == pytest.approx(-np.exp(-1), rel=1e-4)
