@@ -2,6 +2,11 @@
 
 import os
 
+# Tests compile much and run little: machine code without LLVM's optimisation is ready in two thirds of the time. What
+# users run is tested in float32, by doctests, notebooks and the README's commands.
+if "JAX_ENABLE_X64" not in os.environ:
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
 import jax
 import pytest
 

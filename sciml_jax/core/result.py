@@ -48,6 +48,10 @@ class RESULT(eqx.Enumeration):
         "max_events events happened before t1. Raise max_events=, or end the solve with a terminating event "
         "where events accumulate (a ball that comes to rest)."
     )
+    events_accumulate = (
+        "An event happened again and again at one time, as the impacts of a ball that comes to rest do. End the solve "
+        "before, with a terminating event, or let affect change the state so that it does not happen again at once."
+    )
     save_capacity_reached = (
         "There were more steps than save=Steps(capacity) or Dense(capacity) can hold; the ones before are kept. "
         "Raise the capacity, or save at given times."

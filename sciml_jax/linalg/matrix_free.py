@@ -14,8 +14,8 @@ class MatrixFree(Structure):
     """No entries are stored: systems with $shift\\,M - J$ are solved by GMRES from its products with vectors.
 
     - `n`: the number of rows. `forcing`: the relative residual that a correction of Newton's iteration leaves;
-      `rtol`: that of systems that must be solved (derivatives). `directions`: vectors that are kept between restarts.
-      `preconditioner`: `preconditioner(t, y, shift) -> (v -> x)`, about the inverse; or `None`.
+      `rtol`: that of systems that must be solved (derivatives), at least ten roundings. `directions`: vectors that are
+      kept between restarts. `preconditioner`: `preconditioner(t, y, shift) -> (v -> x)`, about the inverse; or `None`.
 
     A mass matrix must be diagonal. Cost: one directional derivative of the field an iteration.
 
@@ -62,9 +62,9 @@ class MatrixFree(Structure):
         raise TypeError("a matrix-free system has no factors: use solver with its products")
 
     def solver(self, factors, multiply, *, transposed=False, exact=False, preconditioner=None):
-        rtol: Any = self.rtol if exact else self.forcing
-
         def solve(b):
+            # no residual can be made smaller than by rounding
+            rtol: Any = max(self.rtol, 10 * float(jnp.finfo(b.dtype).eps)) if exact else self.forcing
             found = gmres(
                 multiply, b, rtol=rtol, max_restart_dim=self.directions, max_restarts=50, preconditioner=preconditioner
             )

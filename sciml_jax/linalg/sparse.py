@@ -22,7 +22,7 @@ _CHOICES: tuple[tuple[Elimination, bool], ...] = (
     *(("band", False), ("band", True), ("blocks", False), ("blocks", True)),
     ("dense", False),
 )
-_ALWAYS_DENSE = 12  # rows up to which the unrolled LU is ahead of everything
+_ALWAYS_DENSE = 12  # rows up to which a dense inverse is ahead of everything
 _GATHERED = 2**17  # places up to which entries are gathered into an array of zeros, not scattered
 
 

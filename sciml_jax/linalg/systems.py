@@ -30,7 +30,7 @@ def linear_solver(
 
     **Arguments:** `matrix`, an array (n, n), or with `structure` a matrix that it has stored.
 
-    Cost: one factorisation, $\frac23 n^3$ operations for a dense matrix; $2 n^2$ a solve.
+    Cost: one factorisation (see `Dense` for the operations); $2 n^2$ operations a solve.
 
     >>> import jax, jax.numpy as jnp
     >>> solve = linear_solver(jnp.array([[2.0, 1.0], [1.0, 3.0]]))

@@ -21,13 +21,15 @@ _STIFF, _EASY = 10, 3  # such steps in a row that switch to the implicit method,
 class Carry(NamedTuple):
     """Which method is at work (0: explicit, 1: implicit), both histories, and what is known of the stiffness.
 
-    `direction` is where the power method stands, `count` the number of steps in a row that spoke for the other method.
+    `direction` is where the power method stands, `count` the number of steps in a row that spoke for the other method,
+    `switches` how often they have changed.
     """
 
     which: Int[Array, ""]
     carries: tuple[PyTree, PyTree]
     direction: State
     count: Int[Array, ""]
+    switches: Int[Array, ""]
 
 
 class Dense(NamedTuple):
@@ -43,7 +45,8 @@ class Auto(Method):
     The spectral radius $\rho$ of the Jacobian is followed by one directional derivative a step. After ten steps with
     $h \rho$ above 0.9 of the explicit method's interval of stability the implicit one takes over; after three that the
     explicit one could have taken it is its turn again. Each runs in a loop of its own, so that under `vmap` nobody pays
-    for both in every step. Gradients follow the choices that were made.
+    for both in every step (but in solves with `steps=`, and in the backward pass of a gradient). Gradients follow the
+    choices that were made.
 
     - `nonstiff`, `stiff`: methods that estimate their error; the first with a known `stability_limit`.
 
@@ -97,7 +100,10 @@ class Auto(Method):
         return any(method.prepares for method in self.methods)
 
     def init_counts(self) -> dict[str, int]:
-        return _sum([*(method.init_counts() for method in self.methods), {"switches": 0}])
+        return _sum([*(method.init_counts() for method in self.methods)])
+
+    def state_counts(self, state: MethodState) -> dict[str, Array]:
+        return {"switches": state.carry.switches}
 
     def prepare_counts(self) -> dict[str, int]:
         return {}
@@ -112,7 +118,7 @@ class Auto(Method):
     def init(self, problem: Problem, t: Time, y: State, dt: Time) -> MethodState:
         states = [method.init(problem, t, y, dt) for method in self.methods]
         direction = jax.lax.stop_gradient(problem.derivative(t, y))
-        carry = Carry(jnp.int32(0), (states[0].carry, states[1].carry), direction, jnp.int32(0))
+        carry = Carry(jnp.int32(0), (states[0].carry, states[1].carry), direction, jnp.int32(0), jnp.int32(0))
         return MethodState(carry, (states[0].cache, states[1].cache))
 
     def restart(self, problem: Problem, t: Time, y: State, state: MethodState) -> MethodState:
@@ -155,10 +161,10 @@ class Auto(Method):
             (accepted[0].carry, accepted[1].carry),
             direction,
             jnp.where(switch, 0, count).astype(jnp.int32),
+            state.carry.switches + switch,
         )
         idle = _zeros(lambda: self.methods[1 - which].step(problem, t, y, dt, other).dense)
         data = (step.dense, idle) if which == 0 else (idle, step.dense)
-        counts = _sum([step.counts, {"switches": switch.astype(jnp.int32)}])
         names = self.init_counts()
         return Step(
             y=step.y,
@@ -167,7 +173,7 @@ class Auto(Method):
             rejected=_joined(state.carry, rejected),
             dense=Dense(jnp.int32(which), data),
             ok=jnp.asarray(step.ok),
-            counts={name: jnp.asarray(counts.get(name, 0), jnp.int32) for name in names},
+            counts={name: jnp.asarray(step.counts.get(name, 0), jnp.int32) for name in names},
             order=jnp.asarray(step.order, t.dtype),
         )
 

@@ -95,7 +95,7 @@ def drive(job: Job, recorder: Recorder | None = None) -> tuple[Outcome, Any]:
         accepted, rejected = loop.accepted + accept, loop.rejected + ~accept
         stalled = (t_right == loop.t) & (after.t == loop.t)  # below the rounding error of t
         why = either(finite, _stuck(step), RESULT.non_finite)
-        result = _result(job, loop, accepted + rejected, stalled, dt_next, accept, why, n_events, saves)
+        result = _result(job, loop, accepted + rejected, stalled, dt_next, accept, why, n_events, after, saves)
         if job.events or job.projection is not None:  # what the user's functions made of the state
             result = either(accept & ~trees.all_finite(after.y), RESULT.non_finite, result)
         keep = lambda new, old: trees.select(accept, new, old)  # noqa: E731
@@ -275,7 +275,7 @@ def _stuck(step: Step) -> RESULT:
     return either(jnp.asarray(step.ok), RESULT.dt_min_reached, RESULT.step_failed)
 
 
-def _result(job: Job, loop: Loop, attempts, stalled, dt_next, accept, why, n_events, saves) -> RESULT:
+def _result(job: Job, loop: Loop, attempts, stalled, dt_next, accept, why, n_events, after, saves) -> RESULT:
     """Why to stop, if at all: the first cause wins."""
     result = loop.result
     smallest = 4 * jnp.finfo(loop.t.dtype).eps * jnp.abs(loop.t)
@@ -285,6 +285,7 @@ def _result(job: Job, loop: Loop, attempts, stalled, dt_next, accept, why, n_eve
     checks = [((attempts >= job.max_steps), RESULT.max_steps_reached)]
     if job.events:
         checks.append((n_events > job.max_events, RESULT.max_events_reached))
+        checks.append((accept & after.endless, RESULT.events_accumulate))
     for save, counters in zip(job.saves, saves, strict=True):
         full = save.full(counters)
         if full is not None:
@@ -315,6 +316,7 @@ def _outcome(job: Job, loop: Loop, buffers: Buffers, work: Work) -> Outcome:
         counts["initial_residual"] = job.residual
     resume = Resume(loop.t, loop.y, loop.dt, loop.state, loop.control)
     saved = tuple(zip(loop.saves, buffers.saves, strict=True))
+    counts |= job.method.state_counts(loop.state)
     if job.controller.adaptive:
         counts["stiff"] = _looks_stiff(job, loop)
     return Outcome(

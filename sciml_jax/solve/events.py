@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ..core import Rows, empty_rows
+from ..core import Rows, empty_rows, read_row
 from .method import Method, MethodState
 from .problem import Problem, State, Time
 from .roots import bracketed_root, direction_of
 
 _SAMPLES = (0.25, 0.5, 0.75, 1.0)  # where conditions are looked at inside a step
+_RECENT = 6  # events that are looked back at: those of several walls may take turns
 
 
 class Event(eqx.Module):
@@ -250,6 +251,19 @@ def signs_after(
     before, now = jnp.sign(search.signs), _sign(values)
     crossed = ~happened & (now != 0) & _counts(events, before, now)
     return jnp.where(zero, jnp.where(happened, _sign(rate), before), jnp.where(crossed, _DUE * before, now))
+
+
+def accumulates(log: Rows, n: Int[Array, ""], hit: Hit) -> Bool[Array, ""]:
+    """Whether this event was the last one too, or twice among the last few, within rounding of this time.
+
+    There is then no time for what lies between: a ball that comes to rest is the example, whose impacts converge.
+    """
+    same = []
+    for back in range(1, _RECENT + 1):
+        t, which, _ = read_row(log, jnp.maximum(n - back, 0))
+        near = jnp.abs(hit.t - t) <= 64 * jnp.finfo(t.dtype).eps * jnp.abs(t)
+        same.append((n >= back) & (which == hit.which) & near)
+    return same[0] | (sum(x.astype(jnp.int32) for x in same) >= 2)
 
 
 def terminating(events: Events, index: Int[Array, ""]) -> Bool[Array, ""]:

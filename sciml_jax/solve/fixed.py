@@ -76,6 +76,7 @@ def march(job: Job, *, checkpoint: bool) -> Outcome:
     if job.consistent is not None:
         result = either(job.consistent, result, RESULT.inconsistent_initial)
     counts = _counts(job, n, state, {k: jnp.sum(v) for k, v in counted.items()})
+    counts |= method.state_counts(MethodState(end.carry, end.cache))
     if job.residual is not None:
         counts["initial_residual"] = job.residual
     resume = Resume(end.t, end.y, dt, MethodState(end.carry, end.cache), ())

@@ -20,7 +20,7 @@ from .fully_implicit import FullyImplicit
 from .layout import Layout
 from .problem import State
 
-_LONG = 1e8  # nanoseconds of a factorisation that are worth a word
+_LONG = 1e8  # nanoseconds of a factorisation and four solves that are worth a word
 _DETECTED = 64  # unknowns from which the field is searched for zeros: below, dense matrices cost next to nothing
 
 
@@ -148,9 +148,9 @@ def tell_of_cost(given: Any, jacobian: Any, mass: Mass | None, found: Structure 
     cost = (Dense(n) if found is None else found).cost
     if given is None and jacobian is None and (mass is None or mass.entries.ndim == 1) and cost > _LONG:
         warnings.warn(
-            f"a factorisation for these {n} unknowns takes about {cost / 1e9:.1g} s, and a solve many of them: "
+            f"a factorisation for these {n} unknowns and its solves take about {cost / 1e9:.1g} s, step by step: "
             'linear_solver=sj.Krylov() needs none (jac_pattern="dense" or a pattern hides this)',
-            stacklevel=2,
+            stacklevel=6,
         )
 
 

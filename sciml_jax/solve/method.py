@@ -114,7 +114,7 @@ class Method(eqx.Module):
 
     @property
     def damps(self) -> bool:
-        """Whether decay far faster than the steps is damped: in implicit methods, unless they are symmetric.
+        """Whether decay far faster than the steps is damped: stabilised methods do, implicit ones unless symmetric.
 
         Backwards in time such decay is growth, and `sj.Backsolve` refuses these methods.
         """
@@ -149,6 +149,10 @@ class Method(eqx.Module):
     def init_counts(self) -> dict[str, int]:
         """Work done by `init` and by `restart`."""
         return {"field_evaluations": 1}
+
+    def state_counts(self, state: MethodState) -> dict[str, Array]:
+        """What the state has counted so far, changes of order, say, under other names than those of work."""
+        return {}
 
     def prepare_counts(self) -> dict[str, int]:
         """Work done by `prepare`."""

@@ -18,13 +18,15 @@ PLAIN = -1
 
 
 class After(NamedTuple):
-    """Where an accepted step ends, once events, stops and the projection have had their say."""
+    """Where an accepted step ends, once events, stops and the projection have had their say; `endless` where an event
+    happens over and over at one time."""
 
     t: Time
     y: State
     state: MethodState
     code: Int[Array, ""]
     signs: Any
+    endless: Any
 
 
 def cuttable(job: Job) -> bool:
@@ -72,7 +74,7 @@ def finish(job: Job, loop, log, step: Step, t_right: Time, target: Time, at_stop
     problem, method = job.problem, job.method
     t_next = jnp.where(at_stop, target, t_right) if job.step_to is not None else t_right
     code = jnp.where(at_stop, RESTARTED, PLAIN).astype(jnp.int32) if job.step_to is not None else jnp.int32(PLAIN)
-    after, n_events = After(t_next, step.y, step.accepted, code, loop.signs), loop.n_events
+    after, n_events = After(t_next, step.y, step.accepted, code, loop.signs, jnp.asarray(False)), loop.n_events
     if job.events:
         dense = method.prepare(problem, loop.t, t_right - loop.t, step.dense)
         values = ev.sample(job.events, problem, method, dense, loop.t, t_right)
@@ -82,8 +84,9 @@ def finish(job: Job, loop, log, step: Step, t_right: Time, target: Time, at_stop
             hit = ev.locate(job.events, problem, method, dense, loop.t, t_right, search, on)
             j = ev.jump(job.events, problem, method, dense, loop.t, t_right, hit.which, hit.t, step.accepted)
             signs = ev.signs_after(job.events, problem, search, hit.which, j.t, j.y, ev.direction_of(t_right - loop.t))
+            endless = ev.accumulates(log, n_events, hit)
             log = write_row(log, (j.t, hit.which, j.y_before), n_events, on)
-            return (After(j.t, j.y, j.state, hit.which, signs), n_events + 1), log
+            return (After(j.t, j.y, j.state, hit.which, signs, endless), n_events + 1), log
 
         def look(state, log, on):
             uncut, n_events = state

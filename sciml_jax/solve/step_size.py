@@ -1,7 +1,7 @@
 """Step-size control: I, PI and PID controllers, constant and given steps, and Hairer's first step."""
 
 from abc import abstractmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -39,8 +39,11 @@ class Controller(eqx.Module):
         """
 
     def grid(self, step: Array, t: Time, dt: Time, t0: Time, t1: Time) -> Time:
-        """The time at which step number `step` from `t` ends, before it is cut at t1."""
-        return jax.lax.stop_gradient(t + dt)
+        """The time at which step number `step` from `t` ends, before it is cut at t1.
+
+        For derivatives the size of the step is a constant: the steps move with t0, and with events and stops.
+        """
+        return t + jax.lax.stop_gradient(dt)
 
     @property
     def prescribed(self) -> bool:
@@ -52,9 +55,9 @@ class Controller(eqx.Module):
         """Whether a step that an event or a stop cut short uses up a step of the grid."""
         return True
 
-    def moving_grid(self) -> bool:
-        """Whether `grid` depends on t0 and t1 throughout, so that derivatives must follow it."""
-        return False
+    def grid_derivative(self, t_right: Time, t0: Time, t1: Time) -> tuple[Any, Any, Any]:
+        """Derivatives of a step's end `t_right` on the grid with respect to the step's start, t0 and t1."""
+        return 1.0, 0.0, 0.0
 
 
 class PIDController(Controller):
@@ -156,8 +159,9 @@ class EqualSteps(ConstantSteps):
         done = (step + 1).astype(t.dtype) / self.n
         return jnp.where(step + 1 >= self.n, t1, t0 + done * (t1 - t0))
 
-    def moving_grid(self) -> bool:
-        return True
+    def grid_derivative(self, t_right: Time, t0: Time, t1: Time) -> tuple[Any, Any, Any]:
+        done = (t_right - t0) / (t1 - t0)
+        return 0.0, 1 - done, done
 
 
 class GivenSteps(ConstantSteps):
@@ -183,6 +187,9 @@ class GivenSteps(ConstantSteps):
         last = self.times.shape[0] - 1
         given = jax.lax.stop_gradient(jnp.asarray(self.times))[jnp.minimum(step + 1, last)].astype(t.dtype)
         return jnp.where(step + 1 >= last, t1, given)
+
+    def grid_derivative(self, t_right: Time, t0: Time, t1: Time) -> tuple[Any, Any, Any]:
+        return 0.0, 0.0, 0.0
 
 
 def initial_step(problem: Problem, t0: Time, y0: State, order: int, span: Time) -> Time:

@@ -14,6 +14,7 @@ FAILURES = {
     "step_failed": "take smaller steps",
     "inconsistent_initial": "initial='find'",
     "max_events_reached": "Raise max_events=",
+    "events_accumulate": "End the solve before",
     "save_capacity_reached": "Raise the capacity",
     "save_outside_span": "Clip them to the span",
 }

@@ -76,6 +76,11 @@ def test_batches_agree_with_the_loop(n):
     np.testing.assert_allclose(many, [np.linalg.solve(a[i], b[i]) for i in range(3)], rtol=1e-7, atol=1e-9)
 
 
+def test_inverses_are_refused_beyond_their_rows():
+    with pytest.raises(ValueError, match="for 64 rows at most, got 65"):
+        inverse.factorize(jnp.eye(65))
+
+
 def test_a_singular_matrix_gives_no_number():
     for n in (3, 20, 70):
         x = linear_solver(jnp.ones((n, n)))(jnp.arange(1.0, n + 1))

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 from numpy.polynomial import Chebyshev
 from scipy.integrate import solve_ivp
 from scipy.special import ellipj
@@ -117,3 +118,27 @@ def differences(function: Callable, x, h: float) -> np.ndarray:
         f = [np.asarray(function(x + k * h * e)) for k in (-2, -1, 1, 2)]
         columns.append((f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * h))
     return np.stack(columns, -1)
+
+
+class GivenSizes(sj.ConstantSteps):
+    """Steps of given sizes, those of a solve that is repeated: they move with t0, events and stops, as its own do.
+
+    An infinite size goes to t1 or to the next stop.
+    """
+
+    sizes: Array
+
+    @property
+    def prescribed(self):
+        return True
+
+    def grid(self, step, t, dt, t0, t1):
+        return t + self.sizes[jnp.minimum(step, self.sizes.shape[0] - 1)]
+
+
+def sizes_of(t_left, t_right, aims) -> np.ndarray:
+    """The sizes of steps from `t_left` to `t_right`, infinite where they were aimed at one of the times `aims` (a stop
+    is aimed at from one rounding error before it)."""
+    t_left, t_right, aims = np.asarray(t_left), np.asarray(t_right), np.asarray(aims)
+    aims = np.concatenate([aims, np.nextafter(aims, -np.inf), np.nextafter(aims, np.inf)])
+    return np.where(np.isin(t_right, aims), np.sign(t_right - t_left) * np.inf, t_right - t_left)

@@ -77,6 +77,7 @@ METHODS = (
     # its lowest order too: predictor of order 1, corrector of order 2
     Row(sj.VCABM(max_order=1), 2, 2),
     # its first step, alone measured between steps, is one of order 1
+    Row(sj.SBDF2(newton_tolerance=1e-10), 2, 1),
     # all stages are solved with the matrix at the start of a step: short steps, many iterations
     Row(sj.Radau5(1e-10, 30), 5, 3, steps=(8, 12, 16, 24), lengths=(0.5, 0.35, 0.25, 0.18)),
     Row(sj.RadauIIA(1e-12, 30, order=9), 9, 5, steps=(14, 16, 18, 20), lengths=(0.5, 0.4, 0.3, 0.2)),

@@ -209,8 +209,9 @@ def test_vmapped_saves_are_each_lanes_own():
         ts = np.linspace(0.5, t, 9)
         one = solve({"ts": ts, "steps": sj.Steps(64), "dense": sj.Dense(64)}, (0.5, t))
         np.testing.assert_allclose(sol.y["ts"][i], one.y["ts"], rtol=1e-12)
-        np.testing.assert_allclose(sol.t["steps"][i], one.t["steps"], rtol=1e-11)
-        np.testing.assert_allclose(sol.y["steps"][i], one.y["steps"], rtol=1e-11)
+        # estimates of 1e-9 know their rounding, 1e-16, to seven digits, and steps go with their fifth root
+        np.testing.assert_allclose(sol.t["steps"][i], one.t["steps"], rtol=1e-7 / 5)
+        np.testing.assert_allclose(sol.y["steps"][i], one.y["steps"], rtol=1e-7 / 5)
         assert int(sol.n["dense"][i]) == int(one.n["dense"])
         np.testing.assert_allclose(inside[i], exact(0.5 + 0.3 * (t - 0.5)), rtol=3e-7)
 

@@ -14,7 +14,7 @@ from ..problem import Problem, State, Time
 from .differences import advanced, evaluate, predicted, rescaled, row
 from .iteration_matrix import defect, structure_of
 from .kept_matrices import first_matrices, solve_with
-from .newton import COUNTS, Residual, implicit
+from .newton import COUNTS, Residual, check_iteration, implicit
 
 HIGHEST = 5
 # of y' = sum_j gamma_j D_j / h with modification kappa, orders 0 to 5 (Shampine & Reichelt, table 2.1)
@@ -64,6 +64,7 @@ class BDF(Method):
     def __check_init__(self):
         if self.max_order not in range(1, HIGHEST + 1):
             raise ValueError(f"max_order of sj.BDF is 1 to {HIGHEST}; got {self.max_order!r}")
+        check_iteration(self)
 
     @property
     def order(self) -> int:

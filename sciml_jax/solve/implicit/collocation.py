@@ -18,7 +18,7 @@ from ..problem import Problem, State, Time
 from .collocation_newton import Kept, Work, combined, correction, factors_of, nothing_kept, solve_stages
 from .collocation_tableau import CollocationTableau
 from .iteration_matrix import field_on_vectors, jacobian_at, structure_of, times_mass
-from .newton import COUNTS, Residual, implicit
+from .newton import COUNTS, Residual, check_iteration, implicit
 
 _DENSE = 500  # unknowns of all stages up to which derivatives factorise the whole system
 _KEEP = 1.2  # growth of the step that does not pay for new factors
@@ -67,6 +67,9 @@ class Collocation(Method):
 
     newton_tolerance: float = 1e-3
     max_iterations: int = eqx.field(static=True, default=10)
+
+    def __check_init__(self):
+        check_iteration(self)
 
     @property
     @abstractmethod

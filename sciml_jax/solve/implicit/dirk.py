@@ -14,7 +14,7 @@ from ..problem import Problem, State, Time
 from ..structured import Split
 from .dirk_tableau import DirkTableau
 from .iteration_matrix import corrections, jacobian_at, shifted, structure_of
-from .newton import COUNTS, solve_equations
+from .newton import COUNTS, check_iteration, solve_equations
 from .parts import parts
 
 
@@ -33,6 +33,9 @@ class Dirk(Method):
     newton_tolerance: float = 0.01
 
     tableau: ClassVar[DirkTableau]
+
+    def __check_init__(self):
+        check_iteration(self)
 
     @property
     def order(self) -> int:

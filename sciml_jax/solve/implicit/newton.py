@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.core
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
@@ -11,6 +12,18 @@ from ...linalg import Structure, linear_solver
 
 # the work of implicit steps, by name
 COUNTS = ("field_evaluations", "jacobians", "factorisations", "linear_solves", "newton_failures")
+
+
+def check_iteration(method: Any) -> None:
+    """Raises `ValueError` where a method's `newton_tolerance` or `max_iterations` makes no sense."""
+    name, tolerance = type(method).__name__, method.newton_tolerance
+    if not isinstance(tolerance, jax.core.Tracer) and not 0 < float(tolerance) <= 1:
+        raise ValueError(
+            f"newton_tolerance of sj.{name} is a fraction of the tolerance, above 0 and at most 1; got {tolerance!r}"
+        )
+    iterations = getattr(method, "max_iterations", 2)
+    if not isinstance(iterations, int) or iterations < 2:
+        raise ValueError(f"max_iterations of sj.{name} is an int, 2 or more; got {iterations!r}")
 
 
 class Converged(NamedTuple):

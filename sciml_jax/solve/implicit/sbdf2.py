@@ -1,6 +1,5 @@
 """SBDF2: the semi-implicit backward differentiation formula of order 2."""
 
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -11,8 +10,8 @@ from ..interpolation import Hermite, hermite
 from ..layout import Layout
 from ..method import Method, MethodState, Step
 from ..problem import Problem, State, Time
-from .iteration_matrix import jacobian_at, shifted, structure_of
-from .newton import COUNTS, solve_equations
+from .iteration_matrix import corrections, jacobian_at, shifted, structure_of
+from .newton import COUNTS, check_iteration, solve_equations
 from .parts import parts
 
 
@@ -60,6 +59,9 @@ class SBDF2(Method):
 
     newton_tolerance: float = 0.01
 
+    def __check_init__(self):
+        check_iteration(self)
+
     @property
     def order(self) -> int:
         return 2
@@ -70,6 +72,10 @@ class SBDF2(Method):
 
     @property
     def uses_jacobian(self) -> bool:
+        return True
+
+    @property
+    def takes_krylov(self) -> bool:
         return True
 
     @property
@@ -100,7 +106,13 @@ class SBDF2(Method):
         shift, t1 = 1 / c, t + dt
         jac = jacobian_at(problem, structure, layout, implicit, t, v)
         factors = structure.factorize(jax.lax.stop_gradient(shifted(structure, problem, shift, jac)))
-        correct = partial(structure.solve, factors)
+        still = jax.lax.stop_gradient((t, v, c, shift))
+
+        def equation(k: Array) -> Array:  # at the start of the step: its derivative is the matrix
+            _, frozen_implicit = parts(problem.frozen, layout)
+            return (frozen_implicit(still[0], still[1] + still[2] * k) - k) * still[3]
+
+        correct = corrections(structure, factors, equation, jnp.zeros_like(v), (t, y, shift))
 
         def residual(k):
             return (implicit(t1, known + c * k) - k) * shift
@@ -125,7 +137,7 @@ class SBDF2(Method):
             dense=Hermite(y, y1, *slopes),
             ok=newton.ok,
             counts={
-                "field_evaluations": newton.iterations + 1,
+                "field_evaluations": newton.iterations + (explicit is not None),
                 "jacobians": 1,
                 "factorisations": 1,
                 "linear_solves": newton.iterations,

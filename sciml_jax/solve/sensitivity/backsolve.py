@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jaxtyping import Array, Bool, Int
 
 from ...core import RESULT, read_row, trees
 from ..driver import drive
@@ -28,11 +28,11 @@ class Backsolve(Gradient):
     integrals for θ out (seminorm), which saves up to half the steps. The gradient is that of the exact flow, not of the
     computed solution: it carries the error of the tolerance, and that of running y backwards. Where the solution decays
     fast (stiff problems, long spans) running it backwards is unstable: methods that damp such decay are refused, so
-    implicit ones are but for `sj.Trapezoid` and the Gauss methods. Use `Recorded()` there.
+    stabilised ones are, and implicit ones but for `sj.Trapezoid` and the Gauss methods. Use `Recorded()` there.
 
     For the final state and saved times, functions and auxiliary outputs of them included. Events, `sj.Steps`,
     `sj.Dense`, projections, geometric methods and prescribed grids are refused: the adjoint equation does not see them.
-    A backward solve that fails gives NaN.
+    A backward solve that fails, or misses a state that it comes from by more than a tenth, gives NaN.
 
     Cost: about one more solve of a system twice as large. Memory: independent of the number of steps.
 
@@ -140,14 +140,15 @@ def _pull_back(leaves: Leaves, values, flags, outcome: Outcome, ct: Outcome, sem
         t, save, k = request
         sweep = to(sweep, t)
         visits = [_visit(job, rebuild, moving, j, outcome, ct, t, k, sweep.state) for j in _times(job)]
-        state, d_t = jax.lax.switch(save, visits)
-        return sweep._replace(state=state), d_t
+        state, d_t, near = jax.lax.switch(save, visits)
+        return sweep._replace(state=state, ok=sweep.ok & near), d_t
 
     if ts.shape[0]:
         sweep, d_ts = jax.lax.scan(visit, start, (ts, which, row), reverse=True)
     else:
         sweep, d_ts = start, ts
     sweep = to(sweep, job.t0)
+    sweep = sweep._replace(ok=sweep.ok & _near(sweep.state.y, job.y0, outcome.y))
     d_t0 = -_along(job, job.t0, job.y0, sweep.state.a)
     out: list[Any] = [None] * len(flags)
 
@@ -195,19 +196,29 @@ def _visit(job: Job, rebuild, moving, j: int, outcome: Outcome, ct: Outcome, t: 
         save = job.saves[j]
         ct_row = read_row(ct.saved[j][1], k)
         # a time equal to t1 is filled in from the final state after the solve: its row has no cotangent of its own
-        y = state.y
+        y, near = state.y, jnp.asarray(True)
         if save.function is None:
             inside = k < outcome.saved[j][0][0]
             y = trees.select(inside, read_row(outcome.saved[j][1], k)[0], y)
+            near = _near(state.y, y, outcome.y)
 
         def value(m, t, y):
             new = rebuild(m)
             return new.saves[j].value(new.problem, t, y)
 
         d_moving, d_t, d_y = vjp(value, moving, t, y)[1](ct_row)
-        return Augmented(y, add(state.a, d_y), add(state.moving, d_moving)), d_t + _along(job, t, y, d_y)
+        return Augmented(y, add(state.a, d_y), add(state.moving, d_moving)), d_t + _along(job, t, y, d_y), near
 
     return apply
+
+
+def _near(y: State, known: State, last: State) -> Bool[Array, ""]:
+    """Whether a state that was swept back is near the one it came from, to a tenth of the larger of this and the last.
+
+    Farther away the sweep has been unstable, and what it says of derivatives is noise.
+    """
+    size = jnp.maximum(trees.mean_square(known), trees.mean_square(last))
+    return trees.mean_square(trees.subtract(y, known)) <= 0.01 * size
 
 
 def _along(job: Job, t: Time, y: State, a: State) -> Time:

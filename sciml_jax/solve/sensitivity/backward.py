@@ -153,8 +153,8 @@ def _pull_step(known: Known, a: Adjoint, buffers: tuple, on) -> tuple[Adjoint, t
     t0, t1, stops, t_before = a.t0, a.t1, a.stops, zero
     if known.timed:
         d_moving, d_t, d_y, d_carry, d_right, d_next = pull(cts)
-        t_before = ends.t_left + d_t
-        t0, t1, stops = _spread(job, i, t_right, t_next, ends.t_right + d_right, d_next, code, (t0, t1, stops))
+        d_moved, *sums = _spread(job, t_right, t_next, ends.t_right + d_right, d_next, code, (t0, t1, stops))
+        t_before, (t0, t1, stops) = ends.t_left + d_t + d_moved, sums
     else:
         d_moving, d_y, d_carry = pull(cts)
     d_carry = jax.tree.map(lambda x, d: d if is_inexact(x) else None, carry, d_carry)
@@ -210,20 +210,23 @@ def _replay(job: Job, recorder: Recorder, record: Record, last: MethodState, i, 
     return when(on & (start != loaded), fill, loaded, segment)
 
 
-def _spread(job: Job, i, t_right, t_next, d_right, d_next, code, sums):
-    """Sends the cotangents of a step's end to the times that it was aimed at: t1, a stop, or a moving grid."""
+def _spread(job: Job, t_right, t_next, d_right, d_next, code, sums):
+    """Sends the cotangents of a step's end to the time that it was aimed at, t1 or a stop, or along the grid.
+
+    Returns what goes to the start of the step, with which grids move that are not prescribed, and the sums of t0, t1
+    and the stops.
+    """
     t0, t1, stops = sums
-    if job.controller.moving_grid():
-        _, pull = jax.vjp(lambda a, b: job.controller.grid(i, t_right, t_right, a, b), job.t0, job.t1)
-        d_t0, d_t1 = pull(d_right)
-        return t0 + d_t0, t1 + d_t1, stops
-    t1 = t1 + jnp.where(t_right == job.t1, d_right, 0)
+    at_end, free = t_right == job.t1, d_right
     if job.step_to is not None:
         side = jnp.where(job.t1 < job.t0, jnp.inf, -jnp.inf)
-        aimed = jnp.nextafter(job.step_to, side.astype(job.step_to.dtype)) == t_right
+        at_stop = jnp.nextafter(job.step_to, side.astype(job.step_to.dtype)) == t_right
         landed = (code == RESTARTED) & (job.step_to == t_next)
-        stops = stops + jnp.where(aimed, d_right, 0) + jnp.where(landed, d_next, 0)
-    return t0, t1, stops
+        stops = stops + jnp.where(at_stop, d_right, 0) + jnp.where(landed, d_next, 0)
+        free = jnp.where(jnp.any(at_stop), 0, free)
+    free = jnp.where(at_end, 0, free)
+    by_t, by_t0, by_t1 = job.controller.grid_derivative(t_right, job.t0, job.t1)
+    return by_t * free, t0 + by_t0 * free, t1 + by_t1 * free + jnp.where(at_end, d_right, 0), stops
 
 
 def _inputs(leaves: Leaves, job: Job, dt: Time, values, flags, places, rebuild, a: Adjoint, rows, ct_rows, loud):

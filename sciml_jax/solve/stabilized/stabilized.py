@@ -164,5 +164,9 @@ class Stabilized(Method):
     def interpolation_order(self) -> int:
         return min(3, self.order)
 
+    @property
+    def damps(self) -> bool:
+        return True
+
     def interpolate(self, dense: Hermite, t_left: Time, t_right: Time, t: Time) -> State:
         return hermite(dense, t_left, t_right, t)

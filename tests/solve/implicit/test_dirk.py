@@ -223,3 +223,13 @@ def test_the_users_jacobian():
     given = sj.solve_ode(field, (0.0, 5.0), y0, 30.0, method=sj.Kvaerno4(), jacobian=jacobian)
     np.testing.assert_allclose(given.y, own.y, rtol=1e-12)
     assert int(given.stats["steps"]) == int(own.stats["steps"])
+
+
+@pytest.mark.parametrize("method", [sj.Kvaerno3, sj.SBDF2, sj.BDF, sj.Radau5, sj.RadauIIA, sj.GaussLegendre4])
+def test_an_iteration_needs_a_sensible_tolerance(method):
+    for tolerance in (9, 0.0, -1.0, float("nan")):
+        with pytest.raises(ValueError, match=f"newton_tolerance of sj.{method.__name__} is a fraction"):
+            method(newton_tolerance=tolerance)
+    if method in (sj.Radau5, sj.RadauIIA, sj.GaussLegendre4):
+        with pytest.raises(ValueError, match="max_iterations of .* is an int, 2 or more"):
+            method(max_iterations=0)

@@ -27,7 +27,7 @@ def solve(method, k=0.1, tolerance=1e-7, start=START, **options):
     return sj.solve_ode(reaction, (0.0, 0.5), start, k, method=method, **options)
 
 
-METHODS = pytest.mark.parametrize("method", [sj.BDF(), sj.Kvaerno4()], ids=["BDF", "Kvaerno4"])
+METHODS = pytest.mark.parametrize("method", [sj.BDF(), sj.Kvaerno4(), sj.SBDF2()], ids=lambda m: type(m).__name__)
 
 
 @METHODS
@@ -52,6 +52,18 @@ def test_gradients(method, gradient):
     free = jax.jit(derive(lambda k: loss(k, gradient=gradient, linear_solver=sj.Krylov())))(0.1)
     factored = jax.jit(jax.grad(loss))(0.1)
     np.testing.assert_allclose(free, factored, rtol=1e-5)
+
+
+@pytest.mark.float32
+def test_gradients_in_float32():
+    """Residuals are made as small as rounding lets them."""
+
+    def loss(k, **options):
+        return jnp.sum(solve(sj.BDF(), k, 1e-4, jnp.asarray(START, jnp.float32), **options).y ** 2)
+
+    free = jax.grad(lambda k: loss(k, linear_solver=sj.Krylov()))(jnp.float32(0.1))
+    # both within some tens of tolerances of that of the exact solution
+    np.testing.assert_allclose(free, jax.grad(loss)(jnp.float32(0.1)), rtol=5e-3)
 
 
 def preconditioner(t, y, shift):
@@ -103,9 +115,12 @@ def test_a_long_factorisation_is_told():
     def traced(**more):
         jax.eval_shape(lambda u: sj.solve_ode(plane, (0.0, 0.1), u, **options, **more).y, start)
 
-    with pytest.warns(UserWarning, match=r"8192 unknowns takes about 0\.\d s.*linear_solver=sj.Krylov\(\) needs none"):
+    with pytest.warns(
+        UserWarning, match=r"8192 unknowns and its solves take about 0\.\d s.*linear_solver=sj.Krylov\(\) needs none"
+    ):
         traced()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         traced(linear_solver=sj.Krylov())
+        traced(jac_pattern="dense")
         jax.eval_shape(lambda u: sj.solve_ode(plane, (0.0, 0.1), u, **options).y, start[:, :8, :8])

@@ -1,4 +1,4 @@
-"""Gradients are those of the computed solution: Recorded = Forward = central differences on the recorded grid."""
+"""Gradients are those of the computed solution: Recorded = Forward = central differences with the recorded steps."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 import sciml_jax as sj
+
+from ..problems import GivenSizes, differences, sizes_of
 
 # a, b, c, d, two initial values, t0 and t1
 POINT = np.array([1.1, 0.4, 0.1, 0.4, 10.0, 5.0, 0.0, 5.0])
@@ -89,12 +91,12 @@ def solve(case: Case, p, save, **options):
     return sj.solve_ode(rhs, (p[6], p[7]), y0, p[:4], rtol=1e-4, atol=1e-4, throw=False, save=save, **more)
 
 
-def recorded_grid(case: Case):
-    """Where each step of the solve at POINT was computed to."""
+def recorded_steps(case: Case):
+    """The steps of the solve at POINT, to repeat it near by."""
     sol = solve(case, jnp.asarray(POINT), sj.Dense(400))
+    n = int(sol.stats["accepted"])
     t_left, t_right, _ = sol.dense.steps.all()
-    grid = jnp.concatenate([t_left[:1], t_right[: int(sol.stats["accepted"])]])
-    return jnp.append(grid, POINT[7]) if bool(sol.result == sj.RESULT.event_occurred) else grid
+    return GivenSizes(jnp.asarray(sizes_of(t_left[:n], t_right[:n], [POINT[7], *case.options.get("step_to", [])])))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -109,13 +111,8 @@ def test_gradients_are_those_of_the_computed_solution(case):
     # both pull the same operations through in another order: rounding, grown by the cancellation at jumps
     size = np.max(np.abs(recorded))
     np.testing.assert_allclose(recorded, forward, rtol=0, atol=1e-11 * size)
-    grid = recorded_grid(case)
-
-    def on_grid(p):
-        # steps that aimed at t1, also those that an event cut short, move with it
-        return value(p, controller=sj.GivenSteps(jnp.where(grid == POINT[7], p[7], grid)))
-
-    repeated = jax.jit(on_grid)
+    steps = recorded_steps(case)
+    repeated = jax.jit(lambda p: value(p, controller=steps))
     np.testing.assert_allclose(repeated(p), value(p), rtol=1e-12)
     # central differences: h^2 f''' / 6 + eps |f| / h at h = 3e-7, with the curvature that a dozen jumps leave
     for i in range(p.size):
@@ -126,13 +123,29 @@ def test_gradients_are_those_of_the_computed_solution(case):
         assert abs(recorded[i] - difference) < 3e-6 * size, (case.name, i, recorded[i], difference)
 
 
+@pytest.mark.parametrize("cut", [{"step_to": [0.41, 0.9]}, {"events": sj.Event(lambda t, y, a: y[0], terminate=False)}])
+def test_equal_steps_that_are_cut(cut):
+    """The grid moves with t0 and t1, whatever cuts its steps in two."""
+
+    def end(p, gradient=None):
+        field = lambda t, y, a: jnp.stack([y[1], -y[0] * jnp.sin(t + 1)])  # noqa: E731
+        how = {"steps": 7, "gradient": gradient, "method": sj.Heun(), **cut}
+        return jnp.sum(sj.solve_ode(field, (p[0], p[1]), jnp.array([1.0, -0.7]), **how).y)
+
+    p = np.array([0.1, 2.7])
+    recorded = jax.jit(jax.grad(end))(p)
+    np.testing.assert_allclose(recorded, jax.jit(jax.jacfwd(lambda p: end(p, sj.Forward())))(p), rtol=1e-12)
+    # of order 4: h^4 f^(5) / 30 and rounding over h
+    np.testing.assert_allclose(recorded, differences(jax.jit(end), p, 1e-3), rtol=1e-9)
+
+
 def test_second_derivatives_on_the_recorded_grid():
     case = CASES[1]
-    grid = recorded_grid(case)
+    steps = recorded_steps(case)
     p = jnp.asarray(POINT)
 
     def value(p):
-        return case.read(solve(case, p, case.save(p), controller=sj.GivenSteps(grid)))
+        return case.read(solve(case, p, case.save(p), controller=steps))
 
     gradient = jax.jit(jax.grad(value))
     hessian = jax.jit(jax.jacfwd(jax.grad(value)))(p)
@@ -225,16 +238,35 @@ def test_backsolve_refuses_what_the_adjoint_equation_does_not_see(options, word)
         )
 
 
-def test_backsolve_refuses_methods_for_fast_decay():
-    """Their steps jump over what would grow backwards; symmetric methods do not, and the adjoint is that of exp(-k)."""
+def exponential_end(k, method):
+    field = lambda t, y, k: -k * y  # noqa: E731
+    return sj.solve_ode(field, (0.0, 1.0), 1.0, k, method=method, gradient=sj.Backsolve(), rtol=1e-6).y
 
-    def end(k, method):
-        return sj.solve_ode(
-            lambda t, y, k: -k * y, (0.0, 1.0), 1.0, k, method=method, gradient=sj.Backsolve(), rtol=1e-6
-        ).y
 
-    for method in (sj.Rodas5P(), sj.BDF(), sj.Kvaerno3(), sj.Radau5(), sj.Auto()):
-        with pytest.raises(ValueError, match=f"Backsolve.*{type(method).__name__}.*use Recorded"):
-            jax.grad(end)(1.0, method)
+@pytest.mark.parametrize(
+    "method",
+    [sj.Rodas5P(), sj.BDF(), sj.Kvaerno3(), sj.Radau5(), sj.Auto(), sj.ROCK2()],
+    ids=lambda m: type(m).__name__,
+)
+def test_backsolve_refuses_methods_for_fast_decay(method):
+    """Their steps jump over what would grow backwards."""
+    with pytest.raises(ValueError, match=f"Backsolve.*{type(method).__name__}.*use Recorded"):
+        jax.grad(exponential_end)(1.0, method)
+
+
+def test_backsolve_goes_through_symmetric_methods():
     # the tolerance of a hundred steps
-    assert float(jax.grad(end)(1.0, sj.Trapezoid())) == pytest.approx(-np.exp(-1), rel=1e-4)
+    assert float(jax.grad(exponential_end)(1.0, sj.Trapezoid())) == pytest.approx(-np.exp(-1), rel=1e-4)
+
+
+def test_an_unstable_backsolve_gives_nan():
+    """Heat backwards in time: an explicit method solves it forwards."""
+    heat = lambda t, u, k: k * 900 * (jnp.roll(u, 1) - 2 * u + jnp.roll(u, -1))  # noqa: E731
+    u0 = np.sin(2 * np.pi * np.arange(30) / 30) + 0.1 * np.cos(np.arange(30.0) ** 2)
+
+    def loss(k, gradient, save=None):
+        return jnp.sum(sj.solve_ode(heat, (0.0, 1.0), u0, k, gradient=gradient, save=save).y ** 2)
+
+    assert np.isfinite(jax.grad(loss)(0.05, sj.Recorded()))
+    assert np.isnan(jax.grad(loss)(0.05, sj.Backsolve()))
+    assert np.isnan(jax.grad(loss)(0.05, sj.Backsolve(), jnp.array([0.9, 1.0])))
