@@ -11,6 +11,8 @@ import pytest
 
 import sciml_jax as sj
 
+from .problems import GivenSizes, sizes_of
+
 TOP = 3  # points of the longest predictor
 
 
@@ -157,9 +159,9 @@ def test_gradients_go_through_the_history(snapshots):
     assert int(sol.event.n) > 0
     forward = jax.jacfwd(lambda p: loss(p, gradient=sj.Forward())[0])(p)
     np.testing.assert_allclose(recorded, forward, rtol=1e-9)
-    t_left, t_right, _ = sol.dense.steps.all()
-    grid = jnp.concatenate([t_left[:1], t_right[: int(sol.stats["accepted"])]])
-    again = jax.jit(lambda p: loss(p, controller=sj.GivenSteps(grid))[0])
+    t_left, t_right = (x[: int(sol.stats["accepted"])] for x in sol.dense.steps.all()[:2])
+    steps = GivenSizes(jnp.asarray(sizes_of(t_left, t_right, [END])))
+    again = jax.jit(lambda p: loss(p, controller=steps)[0])
     for i in range(4):
         e = np.zeros(4)
         e[i] = 1e-6
