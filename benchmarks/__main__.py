@@ -14,6 +14,7 @@ NAMES = (
     "neural_ode",
     "gradient_memory",
     "vmap_saves",
+    "ensemble",
     "orbits",
     "work_precision",
     "rober",

@@ -72,13 +72,13 @@ def jax_work(function: Callable, arguments: Callable[[Any], tuple], report: Call
     )
 
 
-def compile_c(source: Path, libraries: Sequence[str] = ()) -> Path:
+def compile_c(source: Path, libraries: Sequence[str] = (), flags: Sequence[str] = ()) -> Path:
     """The program that `cc -O3 -march=native` makes of `source`, in a folder that goes when this process ends."""
     folder = tempfile.mkdtemp(prefix="benchmark-")
     atexit.register(shutil.rmtree, folder)
     program = Path(folder) / source.stem
     subprocess.run(
-        ["cc", "-O3", "-march=native", "-o", str(program), str(source), *(f"-l{x}" for x in libraries), "-lm"],
+        ["cc", "-O3", "-march=native", *flags, "-o", str(program), str(source), *(f"-l{x}" for x in libraries), "-lm"],
         check=True,
     )
     return program

@@ -11,6 +11,7 @@ _tune()
 
 from . import data, nn, train  # noqa: E402
 from .core import RESULT, Frozen, max_norm, rms_norm  # noqa: E402
+from .ensemble import solve_ensemble  # noqa: E402
 from .solve import (  # noqa: E402
     ALF,
     BDF,
@@ -217,6 +218,7 @@ __all__ = [
     "nn",
     "rms_norm",
     "solve_dae",
+    "solve_ensemble",
     "solve_ode",
     "train",
 ]

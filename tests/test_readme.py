@@ -7,6 +7,8 @@ import jax
 import numpy as np
 import pytest
 
+import sciml_jax as sj
+
 README = Path(__file__).parents[1] / "README.md"
 
 
@@ -18,6 +20,9 @@ def test_the_examples_run():
     assert names["sol"].y.shape == (101, 2) and bool(names["sol"].success)
     assert names["slope"].shape == (4,) and names["many"].shape == (1000,)
     assert np.all(np.isfinite(names["many"]))
+    # ends of a sweep are those of single solves
+    one = sj.solve_ode(names["lotka_volterra"], (0.0, 5.0), np.array([10.0, 5.0]), names["rates"][17])
+    np.testing.assert_allclose(names["ends"][17], one.y, rtol=1e-4)
     # Robertson's reaction at t = 100, to the tolerance of the example: x = 0.6172 (a tight solve: 0.61723488)
     for name in ("chain", "same"):
         np.testing.assert_allclose(names[name].y[0], 0.61723488, rtol=2e-3)

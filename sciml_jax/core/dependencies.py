@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
+from .primitives import opened, scan_parts
+
 
 def depends(jaxpr: Jaxpr, marked: Sequence[bool], *, differentiably: bool = False) -> list[bool]:
     """Which outputs depend on the marked inputs of `jaxpr` (its constants count as unmarked).
@@ -30,8 +32,8 @@ def _inexact(var) -> bool:
     return dtype is not None and jnp.issubdtype(dtype, jnp.inexact)
 
 
-def _open(jaxpr) -> Jaxpr:
-    return jaxpr.jaxpr if isinstance(jaxpr, ClosedJaxpr) else jaxpr
+def _inside(jaxpr) -> Jaxpr:
+    return opened(jaxpr)[0]
 
 
 def _equation(eqn: JaxprEqn, inputs: list[bool], differentiably: bool) -> list[bool]:
@@ -43,19 +45,19 @@ def _equation(eqn: JaxprEqn, inputs: list[bool], differentiably: bool) -> list[b
         case "scan":
             return _scan(eqn, inputs, differentiably)
         case "cond":
-            branches = [depends(_open(b), inputs[1:], differentiably=differentiably) for b in eqn.params["branches"]]
+            branches = [depends(_inside(b), inputs[1:], differentiably=differentiably) for b in eqn.params["branches"]]
             chosen = inputs[0] and not differentiably
             return [chosen or any(marks) for marks in zip(*branches, strict=True)]
     inner = [v for v in eqn.params.values() if isinstance(v, Jaxpr | ClosedJaxpr)]
-    if len(inner) == 1 and len(_open(inner[0]).invars) == len(inputs):
-        return depends(_open(inner[0]), inputs, differentiably=differentiably)
+    if len(inner) == 1 and len(_inside(inner[0]).invars) == len(inputs):
+        return depends(_inside(inner[0]), inputs, differentiably=differentiably)
     return [True] * len(eqn.outvars)
 
 
 def _while(eqn: JaxprEqn, inputs: list[bool], differentiably: bool) -> list[bool]:
     n_cond, n_body = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
     cond_consts, body_consts, carry = inputs[:n_cond], inputs[n_cond : n_cond + n_body], inputs[n_cond + n_body :]
-    cond, body = _open(eqn.params["cond_jaxpr"]), _open(eqn.params["body_jaxpr"])
+    cond, body = _inside(eqn.params["cond_jaxpr"]), _inside(eqn.params["body_jaxpr"])
     while True:
         after = depends(body, body_consts + carry, differentiably=differentiably)
         if not differentiably and any(depends(cond, cond_consts + carry)):
@@ -66,16 +68,10 @@ def _while(eqn: JaxprEqn, inputs: list[bool], differentiably: bool) -> list[bool
         carry = new
 
 
-def _axes(atom) -> int:
-    return len(getattr(atom.aval, "shape", ()))
-
-
 def _scan(eqn: JaxprEqn, inputs: list[bool], differentiably: bool) -> list[bool]:
-    body = _open(eqn.params["jaxpr"])
-    # the names of these numbers change with JAX's version; what is scanned over has one axis more outside than inside
-    n_carry = sum(_axes(a) == _axes(b) for a, b in zip(eqn.outvars, body.outvars, strict=True))
-    n_whole = sum(_axes(a) == _axes(b) for a, b in zip(eqn.invars, body.invars, strict=True))
-    n_consts = n_whole - n_carry
+    body = _inside(eqn.params["jaxpr"])
+    n_consts, n_carry = scan_parts(eqn)
+    n_whole = n_consts + n_carry
     consts, carry, xs = inputs[:n_consts], inputs[n_consts:n_whole], inputs[n_whole:]
     while True:
         out = depends(body, consts + carry + xs, differentiably=differentiably)

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.custom_batching import custom_vmap
 from jax.custom_derivatives import SymbolicZero
-from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
+from jax.extend.core import ClosedJaxpr, Primitive, jaxpr_as_fun
+from jax.interpreters import batching, mlir
 from jaxtyping import Array, Bool
 
 from .dependencies import depends
@@ -153,14 +154,27 @@ def _run(spec: _Spec, *operands):
     return differentiable(*operands)
 
 
+lane_active_p = Primitive("lane_active")
+"""Whether this lane goes on: the identity on a scalar, by which an interpreter of jaxprs knows these loops.
+
+In a condition it marks the predicate, with the number of `carried` leaves that a finished lane must keep; in a body,
+with `None`, it stands for `on`.
+"""
+lane_active_p.def_impl(lambda x, *, carried: x)
+lane_active_p.def_abstract_eval(lambda x, *, carried: x)
+mlir.register_lowering(lane_active_p, lambda context, x, *, carried: [x])
+batching.defvectorized(lane_active_p)
+
+
 def _lower(spec: _Spec, *operands):
     consts, carry, buffers = spec.split(operands)
+    n = spec.n_carry
 
     def cond(state):
-        return jnp.any(spec.active(consts, state[0]))
+        return lane_active_p.bind(jnp.any(spec.active(consts, state[0])), carried=n)
 
     def body(state):
-        return spec.body(consts, True, *state)
+        return spec.body(consts, lane_active_p.bind(jnp.asarray(True), carried=None), *state)
 
     carry, buffers = jax.lax.while_loop(cond, body, (carry, buffers))
     return [*carry, *buffers]

@@ -8,17 +8,14 @@ import jax
 import jax.core
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
+from jax.extend.core import Jaxpr, JaxprEqn, Literal
 from jaxtyping import PyTree
 from scipy import sparse
 
 from ..core import Closed, close
+from ..core.primitives import called, opened, scan_parts
 from .pattern_rules import RULES, Rows, TooDense, check_density, dense, fold, repeat, size, union
 
-_CALLS = {
-    *("jit", "pjit", "closed_call", "core_call", "named_call", "checkpoint", "remat", "remat2"),
-    *("custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr", "custom_vmap_call"),
-}
 # the derivative of these is the user's own: `round` inside may have one, so that nothing may be cut there
 _OWN_DERIVATIVE = {"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"}
 _CUT = {"stop_gradient", "sign", "floor", "ceil", "round", "nextafter"}
@@ -76,19 +73,6 @@ def _rows(a: Rows | None, atom, n: int) -> Rows:
     return a if a is not None else sparse.csr_array((size(atom), n), dtype=bool)
 
 
-def _inner(eqn: JaxprEqn) -> tuple[Jaxpr, Sequence] | None:
-    """The jaxpr that a call runs, and its constants."""
-    found = [v for v in eqn.params.values() if isinstance(v, Jaxpr | ClosedJaxpr)]
-    if eqn.primitive.name not in _CALLS or len(found) != 1:
-        return None
-    jaxpr, consts = _open(found[0])
-    return (jaxpr, consts) if len(jaxpr.invars) == len(eqn.invars) else None
-
-
-def _open(jaxpr: Jaxpr | ClosedJaxpr) -> tuple[Jaxpr, Sequence]:
-    return (jaxpr.jaxpr, jaxpr.consts) if isinstance(jaxpr, ClosedJaxpr) else (jaxpr, [])
-
-
 class _Walk:
     """Goes through a jaxpr with the rows of every variable's pattern, and constants evaluated when they are asked for.
 
@@ -129,7 +113,7 @@ class _Walk:
         name = eqn.primitive.name
         if name in _CUT and self.cut:
             return [None] * len(eqn.outvars)
-        inner = _inner(eqn)
+        inner = called(eqn)
         if inner is not None:
             walk = _Walk(self.n, self.cut and name not in _OWN_DERIVATIVE)
             return walk(inner[0], inner[1], inputs, [partial(value, a) for a in eqn.invars])
@@ -144,7 +128,7 @@ class _Walk:
         if inputs[0] is not None:  # the choice itself depends, which counts where nothing is cut
             return dense(eqn, inputs)
         values = [partial(value, a) for a in eqn.invars[1:]]
-        branches = [self(*_open(b), inputs[1:], values) for b in eqn.params["branches"]]
+        branches = [self(*opened(b), inputs[1:], values) for b in eqn.params["branches"]]
         return [union(*rows) for rows in zip(*branches, strict=True)]
 
     def _fixed_point(self, carry: list, after: Callable[[list], list]) -> list | None:
@@ -160,18 +144,15 @@ class _Walk:
         n_cond, n_body = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
         consts, carry = inputs[n_cond : n_cond + n_body], inputs[n_cond + n_body :]
         values = [*[partial(value, a) for a in eqn.invars[n_cond : n_cond + n_body]], *[None] * len(carry)]
-        body = _open(eqn.params["body_jaxpr"])
+        body = opened(eqn.params["body_jaxpr"])
         found = self._fixed_point(carry, lambda carry: self(*body, consts + carry, values))
         counted = not self.cut and any(a is not None for a in inputs)  # how often it turns may depend as well
         return dense(eqn, inputs) if counted or found is None else found
 
     def _scan(self, eqn: JaxprEqn, inputs: list, value: Callable) -> list[Rows | None]:
-        body, body_consts = _open(eqn.params["jaxpr"])
-        axes = lambda atom: len(getattr(atom.aval, "shape", ()))
-        # the names of these numbers change with JAX's version; what is scanned over has one axis more outside
-        n_carry = sum(axes(a) == axes(b) for a, b in zip(eqn.outvars, body.outvars, strict=True))
-        n_whole = sum(axes(a) == axes(b) for a, b in zip(eqn.invars, body.invars, strict=True))
-        n_consts, length = n_whole - n_carry, eqn.params["length"]
+        body, body_consts = opened(eqn.params["jaxpr"])
+        n_consts, n_carry = scan_parts(eqn)
+        n_whole, length = n_consts + n_carry, eqn.params["length"]
         consts, carry, xs = inputs[:n_consts], inputs[n_consts:n_whole], inputs[n_whole:]
         values = [*[partial(value, a) for a in eqn.invars[:n_consts]], *[None] * n_carry]
         slice_of = lambda atom, i: None if value(atom) is None else value(atom)[i]

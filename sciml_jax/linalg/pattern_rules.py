@@ -16,6 +16,8 @@ import numpy as np
 from jax.extend.core import JaxprEqn
 from scipy import sparse
 
+from ..core.primitives import ELEMENTWISE, MOVES, scatter_targets
+
 Rows: TypeAlias = Any  # a boolean sparse.csr_array (size of the variable, entries of the input)
 
 
@@ -110,25 +112,6 @@ def _moved(move: Callable) -> Callable:
     return rule
 
 
-def _slice(x, *, start_indices, limit_indices, strides, **_):
-    return x[tuple(map(slice, start_indices, limit_indices, strides or (1,) * x.ndim))]
-
-
-def _broadcast(x, *rest, shape, broadcast_dimensions, **_):
-    new = [1] * len(shape)
-    for axis, count in zip(broadcast_dimensions, x.shape, strict=True):
-        new[axis] = count
-    return np.broadcast_to(x.reshape(new), shape)
-
-
-def _pad(x, filler, *, padding_config, **_):
-    return np.asarray(jax.lax.pad(jnp.asarray(x), jnp.asarray(filler), padding_config))
-
-
-def _split(x, *, sizes, axis, **_):
-    return np.split(x, np.cumsum(sizes)[:-1], axis)
-
-
 def _indexed(eqn: JaxprEqn, inputs: list, value: Callable) -> list[Rows | None]:
     """Slices at known places: the operation itself, applied to the numbers of the entries."""
     sliced = 2 if eqn.primitive.name == "dynamic_update_slice" else 1
@@ -144,27 +127,10 @@ def _indexed(eqn: JaxprEqn, inputs: list, value: Callable) -> list[Rows | None]:
 
 def _scatter(eqn: JaxprEqn, inputs: list, value: Callable) -> list[Rows | None]:
     operand, places, updates = inputs
-    where, d = value(eqn.invars[1]), eqn.params["dimension_numbers"]
+    where = value(eqn.invars[1])
     if where is None or places is not None:
         return dense(eqn, inputs)
-    shape, window = shape_of(eqn.invars[0]), shape_of(eqn.invars[2])
-    kept = [i for i in range(len(shape)) if i not in (*d.inserted_window_dims, *d.operand_batching_dims)]
-    sizes = [1] * len(shape)
-    for axis, source in zip(kept, d.update_window_dims, strict=True):
-        sizes[axis] = window[source]
-    back = jax.lax.GatherDimensionNumbers(
-        offset_dims=d.update_window_dims,
-        collapsed_slice_dims=d.inserted_window_dims,
-        start_index_map=d.scatter_dims_to_operand_dims,
-        operand_batching_dims=d.operand_batching_dims,
-        start_indices_batching_dims=d.scatter_indices_batching_dims,
-    )
-    with jax.ensure_compile_time_eval():  # the numbers of the entries that the updates go to; 0: outside, dropped
-        numbers = jnp.arange(1, size(eqn.invars[0]) + 1, dtype=jnp.int32).reshape(shape)
-        clipped = eqn.params["mode"] == jax.lax.GatherScatterMode.CLIP
-        mode = "clip" if clipped else "fill"
-        target = jax.lax.gather(numbers, jnp.asarray(where), back, sizes, mode=mode, fill_value=0)
-    target = np.ravel(np.asarray(target))
+    target = scatter_targets(eqn, where)
     hit = np.nonzero(target)[0]
     if operand is not None and eqn.primitive.name == "scatter":  # what is overwritten is forgotten
         left = np.setdiff1d(np.arange(operand.shape[0]), target[hit] - 1)
@@ -262,36 +228,16 @@ def _convolved(eqn: JaxprEqn, inputs: list, value: Callable) -> list[Rows | None
     return [select(a, np.concatenate(outs), np.concatenate(ins), size(eqn.outvars[0]))]
 
 
-_ELEMENTWISE = (
-    *("abs", "acos", "acosh", "add", "add_any", "and", "asin", "asinh", "atan", "atan2", "atanh", "bessel_i0e"),
-    *("bessel_i1e", "cbrt", "ceil", "clamp", "complex", "conj", "convert_element_type", "copy", "copy_p", "cos"),
-    *("cosh", "digamma", "div", "eq", "erf", "erf_inv", "erfc", "exp", "exp2", "expm1", "floor", "ge", "gt"),
-    *("igamma", "igammac", "imag", "integer_pow", "is_finite", "le", "lgamma", "log", "log1p", "logistic", "lt"),
-    *("max", "min", "mul", "ne", "neg", "nextafter", "not", "optimization_barrier", "or", "pow", "polygamma"),
-    *("random_gamma_grad", "real", "reduce_precision", "regularized_incomplete_beta", "rem", "round", "rsqrt"),
-    *("select_n", "shift_left", "shift_right_arithmetic", "shift_right_logical", "sign", "sin", "sinh", "sqrt"),
-    *("square", "stop_gradient", "sub", "tan", "tanh", "xor", "zeta"),
-)
 _REDUCTIONS = ("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "argmax", "argmin")
 _SCATTERS = ("scatter", *[f"scatter{sign}{name}" for sign in "-_" for name in ("add", "sub", "mul", "min", "max")])
 
 RULES: dict[str, Callable] = {
-    **dict.fromkeys(_ELEMENTWISE, _elementwise),
+    **dict.fromkeys((*ELEMENTWISE, "optimization_barrier"), _elementwise),
+    **{name: _moved(move) for name, move in MOVES.items()},
     **dict.fromkeys(_REDUCTIONS, _reduced),
     **dict.fromkeys(("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp"), _cumulative),
     **dict.fromkeys(("gather", "dynamic_slice", "dynamic_update_slice"), _indexed),
     **dict.fromkeys(_SCATTERS, _scatter),
-    "reshape": _moved(lambda x, *rest, new_sizes, **_: x.reshape(new_sizes)),
-    "squeeze": _moved(lambda x, *, dimensions, **_: np.squeeze(x, tuple(dimensions))),
-    "expand_dims": _moved(lambda x, *, dimensions, **_: np.expand_dims(x, tuple(dimensions))),
-    "transpose": _moved(lambda x, *, permutation, **_: x.transpose(permutation)),
-    "rev": _moved(lambda x, *, dimensions, **_: np.flip(x, dimensions)),
-    "concatenate": _moved(lambda *xs, dimension, **_: np.concatenate(xs, dimension)),
-    "stack": _moved(lambda *xs, axis, **_: np.stack(xs, axis)),
-    "slice": _moved(_slice),
-    "broadcast_in_dim": _moved(_broadcast),
-    "pad": _moved(_pad),
-    "split": _moved(_split),
     "sort": _sorted,
     "dot_general": _contracted,
     "conv_general_dilated": _convolved,

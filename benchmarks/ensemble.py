@@ -1,0 +1,245 @@
+"""Many solves at once on one core: 10,240 Lorenz, 1,000 ROBER, and growth to a million trajectories."""
+
+import json
+import subprocess
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from .contenders import Case, Contender, Work, compile_c, jax_work
+from .harness import Benchmark
+from .peers import diffrax_solve, diffrax_stats
+from .results import Results, at_least, at_most, for_information
+from .rober import Y0 as ROBER_Y0
+from .rober import rober
+
+LORENZ_Y0 = np.array([1.0, 0.0, 0.0])
+EVERY = 64  # trajectories of which one is compared with a tight solve
+
+
+def lorenz(xp):
+    def field(t, y, rho):
+        return xp.stack([10.0 * (y[1] - y[0]), y[0] * (rho - y[2]) - y[1], y[0] * y[1] - 8.0 / 3.0 * y[2]])
+
+    return field
+
+
+def _rhos(n: int) -> np.ndarray:
+    return np.linspace(0.0, 21.0, n)
+
+
+def _rates(n: int) -> tuple:
+    return np.logspace(-2, 0, n), 3e7, 1e4
+
+
+def _problem(case: dict) -> tuple:
+    """The field, the initial state, the parameters, their axes, and atol over rtol."""
+    if case["problem"] == "lorenz":
+        return lorenz, LORENZ_Y0, _rhos(case["n"]), 0, 1.0
+    return rober, ROBER_Y0, _rates(case["n"]), (0, None, None), 1e-4
+
+
+def _report(output) -> dict:
+    y, steps = output
+    # concentrations differ by seven decades
+    y = np.asarray(y)[::EVERY]
+    return {"answer": {"y": y / _scale(y)}, "steps": int(np.sum(steps))}
+
+
+def _scale(y: np.ndarray) -> np.ndarray:
+    return np.array([1.0, 1e-5, 1.0]) if np.all(np.abs(y.sum(-1) - 1) < 1e-3) else np.ones(3)
+
+
+def _work(batched, case: dict) -> Work:
+    _, y0, args, _, ratio = _problem(case)
+    arguments = (y0, args, case["tolerance"], ratio * case["tolerance"])
+    return jax_work(batched, lambda point: arguments, _report, case["points"])
+
+
+def ours(backend: str, method: str | None = None):
+    def prepare(case: dict) -> Work:
+        import jax.numpy as jnp
+
+        import sciml_jax as sj  # before the first array is made
+
+        field, _, _, axes, _ = _problem(case)
+        solver = getattr(sj, method or ("Tsit5" if case["problem"] == "lorenz" else "Rodas5P"))()
+
+        def solve(y0, args, rtol, atol):
+            sol = sj.solve_ensemble(
+                field(jnp),
+                (0.0, case["t1"]),
+                y0,
+                args,
+                in_axes=(None, axes),
+                backend=backend,
+                method=solver,
+                rtol=rtol,
+                atol=atol,
+            )
+            return sol.y, sol.stats["steps"]
+
+        return _work(solve, case)
+
+    return prepare
+
+
+def diffrax(solver: str):
+    def prepare(case: dict) -> Work:
+        import diffrax as dfx
+        import jax
+        import jax.numpy as jnp
+
+        field, _, _, axes, _ = _problem(case)
+        stiff = {"pcoeff": 0.3, "icoeff": 0.4} if case["problem"] == "rober" else {}
+
+        def one(y0, args, rtol, atol):
+            if case["problem"] == "lorenz":
+                sol = diffrax_solve(field(jnp), 0.0, case["t1"], y0, args, rtol)
+            else:
+                sol = dfx.diffeqsolve(
+                    dfx.ODETerm(field(jnp)),
+                    getattr(dfx, solver)(),
+                    0.0,
+                    case["t1"],
+                    1e-6,
+                    y0,
+                    args,
+                    stepsize_controller=dfx.PIDController(rtol=rtol, atol=atol, **stiff),
+                    adjoint=dfx.ForwardMode(),
+                    max_steps=None,
+                    throw=False,
+                )
+            accepted, rejected = diffrax_stats(sol)
+            return sol.ys[0], accepted + rejected
+
+        return _work(jax.vmap(one, in_axes=(None, axes, None, None)), case)
+
+    return prepare
+
+
+def c(case: dict) -> Work:
+    program = compile_c(Path(__file__).with_name("lorenz_lanes.c"), flags=["-ffast-math"])
+
+    def run(solves: int) -> dict:
+        command = [str(program), str(case["n"]), repr(case["tolerance"]), repr(case["t1"]), str(solves)]
+        return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+    return Work(
+        call=lambda point: run(1),
+        report=lambda out: {"answer": {"y": out["y"]}, "steps": out["steps"]},
+        clock=lambda point, calls: run(calls)["times"],
+    )
+
+
+def truth(case: Case) -> dict:
+    """SciPy at its tightest, for every 64th trajectory; none for the largest."""
+    from scipy.integrate import solve_ivp
+
+    n, t1 = case.parameters["n"], case.parameters["t1"]
+    if n > 20_000:
+        return {}
+    if case.parameters["problem"] == "lorenz":
+        solve = partial(solve_ivp, method="DOP853", rtol=1e-13, atol=1e-14)
+        rows = [solve(lambda t, y, r=r: lorenz(np)(t, y, r), (0, t1), LORENZ_Y0) for r in _rhos(n)[::EVERY]]
+    else:
+        k1, k2, k3 = _rates(n)
+        solve = partial(solve_ivp, method="Radau", rtol=1e-10, atol=1e-15)
+        rows = [solve(lambda t, y, k=k: rober(np)(t, y, (k, k2, k3)), (0, t1), ROBER_Y0) for k in k1[::EVERY]]
+    y = np.stack([row.y[:, -1] for row in rows])
+    return {"y": y / _scale(y)}
+
+
+def derive(case: Case, row: dict) -> None:
+    n = case.parameters["n"]
+    row["us_per_trajectory"] = 1e6 * row["seconds"] / n
+    row["ns_per_step"] = 1e9 * row["seconds"] / row["steps"]
+
+
+LORENZ, ROBER = "10,240 Lorenz, 1e-6", "1,000 ROBER, 1e-6"
+GROWTH = (1_000, 10_000, 100_000, 1_000_000)
+
+
+def judge(results: Results) -> list:
+    def ratio(case, other, mine, key="seconds"):
+        return results.number(case, other, key) / results.number(case, mine, key)
+
+    def build(case, name):
+        return sum(results.number(case, name, part) for part in ("trace", "compile"))
+
+    def growth():
+        per = [results.number(f"{n:,} Lorenz", "ours_lanes", "us_per_trajectory") for n in GROWTH]
+        return max(per) / min(per)
+
+    def compiled(case, mine, peer):
+        return build(case, mine) / build(case, peer)
+
+    return [
+        at_least("Lorenz: diffrax's vmap over ours, at least 12", 12.0, lambda: ratio(LORENZ, "diffrax", "ours_lanes")),
+        at_most(
+            "Lorenz: ours over C in vector instructions, at most 2",
+            2.0,
+            lambda: 1 / ratio(LORENZ, "c", "ours_lanes", "ns_per_step"),
+        ),
+        for_information("Lorenz: our vmap over our lanes", lambda: ratio(LORENZ, "ours_vmap", "ours_lanes")),
+        at_least(
+            "ROBER: diffrax's Kvaerno5 under vmap over ours, at least 60",
+            60.0,
+            lambda: ratio(ROBER, "diffrax", "ours_lanes"),
+        ),
+        at_most("a million against a thousand: time a trajectory, largest over smallest, at most 1.1", 1.1, growth),
+        at_most(
+            "Lorenz: trace + compile over diffrax's vmap, at most 1",
+            1.0,
+            lambda: compiled(LORENZ, "ours_lanes", "diffrax"),
+        ),
+        at_most(
+            "ROBER: trace + compile over diffrax's vmap, at most 1",
+            1.0,
+            lambda: compiled(ROBER, "ours_lanes", "diffrax"),
+        ),
+    ]
+
+
+ALL = ("ours_lanes", "ours_vmap", "diffrax", "c")
+ROBERS = ("ours_lanes", "ours_Rodas4", "ours_vmap", "diffrax")
+BENCHMARK = Benchmark(
+    name="ensemble",
+    title="ensembles in float64 on one core, final states",
+    contenders=[
+        Contender("ours_lanes", ours("lanes")),
+        Contender("ours_Rodas4", ours("lanes", "Rodas4")),
+        Contender("ours_vmap", ours("vmap")),
+        Contender("diffrax", diffrax("Kvaerno5"), ("diffrax",)),
+        Contender("c", c, ("cc",)),
+    ],
+    cases=[
+        Case(LORENZ, {"problem": "lorenz", "n": 10_240, "t1": 1.0, "tolerance": 1e-6}, contenders=ALL),
+        Case(ROBER, {"problem": "rober", "n": 1_000, "t1": 1e5, "tolerance": 1e-6}, contenders=ROBERS),
+        *(
+            Case(
+                f"{n:,} Lorenz", {"problem": "lorenz", "n": n, "t1": 1.0, "tolerance": 1e-6}, contenders=("ours_lanes",)
+            )
+            for n in GROWTH
+        ),
+    ],
+    smoke_cases=[
+        Case("128 Lorenz", {"problem": "lorenz", "n": 128, "t1": 0.2, "tolerance": 1e-3}, contenders=ALL),
+        Case("4 ROBER", {"problem": "rober", "n": 4, "t1": 1.0, "tolerance": 1e-3}, contenders=("ours_lanes",)),
+    ],
+    judge=judge,
+    reference=truth,
+    derive=derive,
+    rounds=5,
+    budget_seconds=20.0,
+    notes=[
+        "A step is an attempt, accepted or not, of a trajectory.",
+        "rho of Lorenz runs from 0 to 21, k1 of ROBER from 0.01 to 1 in equal ratios.",
+        "C: 64 trajectories in lock step in a loop that the compiler vectorises, with -ffast-math.",
+        "Errors are those of every 64th trajectory; concentrations of ROBER are divided by 1, 1e-5 and 1.",
+    ],
+)
+
+if __name__ == "__main__":
+    BENCHMARK.main()

@@ -1,0 +1,69 @@
+"""Which leaves of (t_span, y0, args) every trajectory has of its own: `in_axes` as `jax.vmap` takes it."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, PyTree
+
+_SHARED = "shared"  # stands for None, which is no leaf
+
+
+class Split(NamedTuple):
+    """The inputs of an ensemble: leaves that all trajectories share (`None` where there is a row), rows of the others
+    with the axis of trajectories in front (`None` where it is shared), and how to put them together."""
+
+    shared: list[Any]
+    rows: list[Any]
+    tree: Any
+
+    def join(self, shared: list[Any], row: list[Any]) -> PyTree:
+        """(t_span, y0, args) of one trajectory."""
+        leaves = [s if r is None else r for s, r in zip(shared, row, strict=True)]
+        return jax.tree.unflatten(self.tree, leaves)
+
+
+def split(t_span: tuple, y0: PyTree, args: PyTree, in_axes: Any) -> Split:
+    """The inputs taken apart by `in_axes`, of two entries (y0, args) or three (t_span, y0, args)."""
+    names, inputs = ("t_span", "y0", "args"), (t_span, y0, args)
+    if not isinstance(in_axes, tuple) or len(in_axes) not in (2, 3):
+        raise ValueError(
+            f"in_axes must be (axes of y0, axes of args) or (axes of t_span, axes of y0, axes of args); got {in_axes!r}"
+        )
+    axes = (None, *in_axes) if len(in_axes) == 2 else in_axes
+    leaves, places = [], []
+    for name, tree, axis in zip(names, inputs, axes, strict=True):
+        leaves += [(f"{name}{jax.tree_util.keystr(path)}", x) for path, x in jax.tree.leaves_with_path(tree)]
+        places += _spread(name, axis, tree)
+    rows = [None if axis == _SHARED else _row(name, x, axis) for (name, x), axis in zip(leaves, places, strict=True)]
+    counts = {name: r.shape[0] for (name, _), r in zip(leaves, rows, strict=True) if r is not None}
+    if not counts:
+        raise ValueError("in_axes maps nothing: one trajectory needs solve_ode; give an axis of y0, args or t_span")
+    if len(set(counts.values())) > 1:
+        sizes = ", ".join(f"{name}: {n}" for name, n in counts.items())
+        raise ValueError(f"the mapped axes have different lengths ({sizes}): in_axes is {in_axes!r}")
+    shared = [x if r is None else None for (_, x), r in zip(leaves, rows, strict=True)]
+    return Split(shared, rows, jax.tree.structure(inputs))
+
+
+def _spread(name: str, axes: Any, tree: PyTree) -> list[Any]:
+    """The axis of every leaf of a tree, from a prefix of it in which `None` stands for shared leaves."""
+    try:
+        prefix = jax.tree.map(lambda a: _SHARED if a is None else a, axes, is_leaf=lambda a: a is None)
+        return jax.tree.leaves(jax.tree.map(lambda a, sub: jax.tree.map(lambda _: a, sub), prefix, tree))
+    except ValueError as error:
+        raise ValueError(
+            f"in_axes of {name} must be an int, None, or a pytree of these with the structure of {name}; got {axes!r}"
+        ) from error
+
+
+def _row(name: str, x: Any, axis: Any) -> Array:
+    """A leaf with its trajectories along the first axis."""
+    if isinstance(axis, bool) or not isinstance(axis, int):
+        raise TypeError(f"in_axes of {name} must be an int or None; got {axis!r}")
+    ndim = np.ndim(x) if isinstance(x, jax.Array | np.ndarray | np.generic | float | int | complex) else None
+    if ndim is None or not -ndim <= axis < ndim:
+        shape = "no array" if ndim is None else f"of shape {np.shape(x)}"
+        raise ValueError(f"{name} is {shape} and has no axis {axis}: share it with None in in_axes, or give it one")
+    return jnp.moveaxis(jnp.asarray(x), axis, 0)

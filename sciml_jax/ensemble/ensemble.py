@@ -1,0 +1,120 @@
+"""`solve_ensemble`: one differential equation, many initial states, parameters and time spans."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import ArrayLike, PyTree
+
+from ..core import call_jitted, close
+from ..core.entry import is_traced_leaf
+from ..solve import arguments
+from ..solve.ode import solve_ode
+from ..solve.sensitivity import Gradient, Recorded
+from ..solve.solution import Solution
+from .axes import split
+from .chunks import in_chunks
+from .lanes import run_lanes
+from .report import report_many
+from .suits import unsuited
+
+_LANES = 64  # trajectories of a chunk: two kilobytes a state of four numbers, and registers are full
+_FEWEST = 4  # trajectories for which lanes are worth their code
+
+
+def solve_ensemble(
+    field: Callable,
+    t_span: tuple[ArrayLike, ArrayLike],
+    y0: PyTree[ArrayLike],
+    args: PyTree = None,
+    *,
+    in_axes: tuple = (0, 0),
+    backend: str = "auto",
+    chunk: int | None = None,
+    gradient: Gradient | None = None,
+    throw: bool = False,
+    **options: Any,
+) -> Solution:
+    r"""Solves $dy/dt = f(t, y, \mathrm{args})$ for many initial states, parameters or time spans at once.
+
+    **Arguments:**
+
+    - `field`, `t_span`, `y0`, `args`: as for `solve_ode`; the field is that of one trajectory.
+    - `in_axes`: where the trajectories are, as for `jax.vmap`: `(axis of y0, axis of args)`, or
+      `(axis of t_span, axis of y0, axis of args)`. An entry is an int, `None` (shared by all), or a pytree of these.
+    - `backend`: `"vmap"` batches the solve by `jax.vmap`. `"lanes"` takes every small array apart, so that a chunk of
+      trajectories is straight-line code over vectors, and each chunk ends with its own slowest trajectory: 5 to 10
+      times faster for small systems on CPU. `"auto"` chooses by platform, field and number.
+    - `chunk`: trajectories that run together (lanes: 64; vmap: all). Memory beside the results is that of one chunk.
+    - `gradient`: `sj.Recorded()` by default: reverse mode, in which a chunk is solved again before it is pulled back;
+      `sj.Forward()` for forward mode, in the same lanes.
+    - `throw`: raise `sj.SolveError` if any trajectory failed; by default look at `sol.result`.
+    - `options`: everything else that `solve_ode` takes: `method`, `rtol`, `atol`, `save`, `events`, `dt`, ...
+
+    **Returns** a `Solution` whose leaves lead with an axis of trajectories, in the order of the input: `sol.y`,
+    `sol.stats`, `sol.result` and so on, the numbers that a loop of `solve_ode` gives. One trajectory that fails neither
+    stops nor changes the others.
+
+    **Raises** `ValueError` or `TypeError` for what can be seen before solving.
+
+    Cost: linear in the number of trajectories. Lanes compile in about the time of one solve.
+
+    >>> import jax.numpy as jnp, sciml_jax as sj
+    >>> decay = lambda t, y, rate: -rate * y
+    >>> sol = sj.solve_ensemble(decay, (0.0, 1.0), 1.0, jnp.linspace(0.0, 2.0, 100), in_axes=(None, 0))
+    >>> sol.y.shape, bool(sol.success.all())
+    ((100,), True)
+    """
+    if backend not in ("auto", "vmap", "lanes"):
+        raise ValueError(f'backend is "auto", "vmap" or "lanes"; got {backend!r}')
+    if "state" in options:
+        raise ValueError("an ensemble starts anew: state= continues single solves, by solve_ode")
+    gradient = arguments.instance("gradient", Recorded() if gradient is None else gradient, Gradient)
+    settings = (backend, None if chunk is None else arguments.count("chunk", chunk))
+    inputs = (_span(t_span), arguments.floats(y0), args)
+    options = {name: _as_arrays(value) if name in ("save", "step_to") else value for name, value in options.items()}
+    with gradient.explained():
+        solution = call_jitted(_solve, field, settings, inputs, in_axes, gradient, options)
+    return report_many(solution, throw)
+
+
+def _span(t_span: Any) -> tuple[Any, Any]:
+    """The ends of the time span; whole numbers become floats, as a new value must not recompile."""
+    try:
+        t0, t1 = t_span
+    except (TypeError, ValueError):
+        raise ValueError(f"t_span must be (t0, t1), two times or arrays of times; got {t_span!r}") from None
+    return arguments.floats(t0), arguments.floats(t1)
+
+
+def _as_arrays(x: Any) -> Any:
+    """Lists of times as arrays: their numbers shall not be operands of their own."""
+    if isinstance(x, dict):
+        return {name: _as_arrays(value) for name, value in x.items()}
+    return np.asarray(x) if isinstance(x, list) else x
+
+
+def _solve(field, settings: tuple, inputs: tuple, in_axes: Any, gradient: Gradient, options: dict) -> Solution:
+    (backend, chunk), (t_span, y0, args) = settings, inputs
+    parts = split(t_span, y0, args, in_axes)
+    shared = [x if is_traced_leaf(x) else None for x in parts.shared]
+
+    def one(shared, row):
+        still = [x if new is None else new for x, new in zip(parts.shared, shared, strict=True)]
+        t_span, y0, args = parts.join(still, row)
+        return solve_ode(field, t_span, y0, args, gradient=gradient, throw=False, **options)
+
+    row = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), parts.rows)
+    solve = close(one, shared, row)
+    n = jax.tree.leaves(parts.rows)[0].shape[0]
+    if backend == "auto":
+        worth = jax.default_backend() == "cpu" and n >= _FEWEST and unsuited(solve.jaxpr) is None
+        backend = "lanes" if worth else "vmap"
+    if backend == "vmap":
+        run, size = jax.vmap(lambda row: solve(shared, row)), chunk or max(n, 1)
+    else:
+        run = partial(run_lanes, solve, shared, forward_mode=gradient.forward_mode)
+        size = min(chunk or _LANES, max(n, 1))
+    return in_chunks(run, parts.rows, n, size)

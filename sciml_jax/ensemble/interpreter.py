@@ -1,0 +1,96 @@
+"""Runs a jaxpr in many lanes at once, every small array taken apart into scalars of lanes."""
+
+import jax
+import jax.core
+import jax.numpy as jnp
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, jaxpr_as_fun
+
+from ..core.loop import lane_active_p
+from ..core.primitives import called, dtype_of, size_of
+from .rules import RULES
+from .values import LARGEST, Stacked, Value, stack, unstack, varies
+
+_FOLDED = 4096  # entries of constants that are computed while tracing
+
+
+class NotInLanes(TypeError):
+    """An operation that the lane interpreter cannot run on scalars."""
+
+
+class Interpreter:
+    """The state of one run: how many lanes there are, and which of them the innermost loop still turns.
+
+    With `strict=True` an operation without a rule raises `NotInLanes`; else it runs as `jax.vmap` would run it, on
+    the stack of all lanes. A rule takes the interpreter, an equation and its operands, and returns its outputs.
+    """
+
+    def __init__(self, lanes: int, strict: bool = False):
+        self.lanes, self.strict = lanes, strict
+        self.predicate: Value = True
+
+    def run(self, jaxpr: Jaxpr, consts, operands) -> list[Value]:
+        """The outputs of a jaxpr for operands of which some differ between lanes."""
+        known: dict = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *operands], strict=True))
+
+        def read(atom) -> Value:
+            return atom.val if isinstance(atom, Literal) else known[atom]
+
+        for eqn in jaxpr.eqns:
+            outputs = self.equation(jaxpr, eqn, [read(atom) for atom in eqn.invars])
+            known.update(zip(eqn.outvars, outputs, strict=True))
+        return [read(atom) for atom in jaxpr.outvars]
+
+    def equation(self, jaxpr: Jaxpr, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
+        """The outputs of one equation."""
+        if eqn.primitive is lane_active_p:
+            return [self.predicate] if eqn.params["carried"] is None else operands
+        if not any(map(varies, operands)):
+            return _uniform(jaxpr, eqn, operands)
+        stacked = any(isinstance(x, Stacked) for x in operands)
+        inner = called(eqn)
+        # a function with its own rule for batches keeps it where it works on large arrays
+        if inner is not None and not (stacked and eqn.primitive.name == "custom_vmap_call"):
+            return self.run(*inner, operands)
+        name = eqn.primitive.name
+        if name in ("while", "scan", "cond"):
+            return RULES[name](self, eqn, operands)
+        small = not stacked and all(size_of(v) <= LARGEST for v in eqn.outvars)
+        if small and name in RULES:
+            outputs = RULES[name](self, eqn, operands)
+            if outputs is not NotImplemented:
+                return outputs
+        if self.strict:
+            raise NotInLanes(f"{name} of {', '.join(str(v.aval) for v in eqn.invars)} has no lanes")
+        return self._stacked(jaxpr, eqn, operands)
+
+    def _stacked(self, jaxpr: Jaxpr, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
+        """As `jax.vmap` runs it."""
+        full = [stack(x, self.lanes) if varies(x) else x for x in operands]
+        axes = [0 if varies(x) else None for x in operands]
+        run = jax.vmap(lambda *xs: _evaluate(jaxpr, eqn, xs), in_axes=axes, axis_size=self.lanes)
+        return [unstack(x) for x in run(*full)]
+
+
+def _uniform(jaxpr: Jaxpr, eqn: JaxprEqn, operands: list) -> list:
+    """An equation in which all lanes agree; where it makes indices out of constants, it is done while tracing."""
+    small = all(
+        size_of(v) <= _FOLDED and any(jnp.issubdtype(dtype_of(v), kind) for kind in (jnp.integer, jnp.bool_))
+        for v in eqn.outvars
+    )
+    if small and not eqn.effects and not any(isinstance(x, jax.core.Tracer) for x in operands):
+        with jax.ensure_compile_time_eval():
+            return _evaluate(jaxpr, eqn, operands)
+    return _evaluate(jaxpr, eqn, operands)
+
+
+def _evaluate(jaxpr: Jaxpr, eqn: JaxprEqn, operands) -> list:
+    """The equation as JAX runs it: a jaxpr of its own, since that needs nothing private of JAX."""
+    operand = {v: x for v, x in zip(eqn.invars, operands, strict=True) if not isinstance(v, Literal)}
+    alone = jaxpr.replace(
+        constvars=[],
+        invars=list(operand),
+        outvars=list(eqn.outvars),
+        eqns=[eqn],
+        debug_info=jaxpr.debug_info.with_unknown_names(),
+    )
+    return list(jaxpr_as_fun(ClosedJaxpr(alone, ()))(*operand.values()))

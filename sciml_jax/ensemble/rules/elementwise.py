@@ -1,0 +1,38 @@
+"""Operations entry by entry."""
+
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import JaxprEqn
+
+from ...core.primitives import ELEMENTWISE, dtype_of, shape_of
+from ..values import Value, as_entries, scalars, widened
+
+
+def elementwise(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
+    """The same operation on the scalars of every entry."""
+    dtypes = [dtype_of(v) for v in eqn.invars]
+    arrays = [as_entries(x) for x in operands]
+    shape = shape_of(eqn.outvars[0])
+    columns = [np.broadcast_to(a, shape).ravel() for a in arrays]
+    outs = []
+    for row in zip(*columns, strict=True):
+        if any(jnp.ndim(x) for x in row):
+            row = [widened(x, run.lanes, d) for x, d in zip(row, dtypes, strict=True)]
+        else:
+            row = [jnp.asarray(x, d) for x, d in zip(row, dtypes, strict=True)]
+        out = eqn.primitive.bind(*row, **eqn.params)
+        outs.append(out if eqn.primitive.multiple_results else [out])
+    parts = zip(*outs, strict=True) if outs else [[] for _ in eqn.outvars]
+    return [scalars(list(part), shape, dtype_of(v)) for part, v in zip(parts, eqn.outvars, strict=True)]
+
+
+def barrier(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
+    """Nothing: it keeps XLA from merging a row's layout with its computation, and scalars have none."""
+    return operands
+
+
+RULES = {
+    **dict.fromkeys(ELEMENTWISE, elementwise),
+    "threefry2x32": elementwise,
+    "optimization_barrier": barrier,
+}

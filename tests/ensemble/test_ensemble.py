@@ -1,0 +1,232 @@
+"""Ensembles: every backend gives what a loop of `solve_ode` gives, whatever is saved and however it is mapped."""
+
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import sciml_jax as sj
+
+BACKENDS = pytest.mark.parametrize("backend", ["vmap", "lanes"])
+RATES = np.array([0.4, 1.0, 1.7, 2.3, 0.9, 3.0, 1.2])
+START = np.array([1.0, 0.5])
+
+
+def oscillator(t, y, rate):
+    """A damped oscillator with a push."""
+    return jnp.stack([y[1], -rate * y[0] - 0.3 * y[1] * y[0] ** 2 + jnp.sin(t)])
+
+
+def stiff(t, y, rate):
+    return jnp.stack([-1e3 * rate * (y[0] - jnp.cos(y[1])), 1.0 - 0.1 * y[0]])
+
+
+FALL = sj.Event(lambda t, y, args: y[0], lambda t, y, args: y * jnp.array([1.0, -0.5]), direction=-1)
+CASES = {
+    "final state": {},
+    "saved times": {"save": np.linspace(0, 3, 9)},
+    "a list of times": {"save": [2.0, 0.5]},
+    "several requests": {"save": {"few": [0.5, 2.5], "all": sj.Steps(64)}},
+    "every step": {"save": sj.Steps(64)},
+    "a function of the state": {"save": sj.Times([0.5, 2.5], lambda t, y, rate: rate * y[0] + t)},
+    "a terminating event": {"events": sj.Event(lambda t, y, rate: y[0] - 0.2)},
+    "jumps": {"events": FALL},
+    "constant steps": {"dt": 0.05, "method": sj.RK4()},
+    "equal steps": {"steps": 40, "method": sj.Bosh3()},
+    "stops": {"step_to": [1.0, 2.0]},
+    "extra stages": {"method": sj.Vern7(), "save": np.linspace(0, 3, 4)},
+    "Dopri5": {"method": sj.Dopri5(), "rtol": 1e-4},
+    "Rosenbrock23": {"method": sj.Rosenbrock23(), "field": stiff, "rtol": 1e-4},
+    "Rodas4": {"method": sj.Rodas4(), "field": stiff},
+    "Rodas5P": {"method": sj.Rodas5P(), "field": stiff, "save": np.linspace(0, 3, 4)},
+    "Auto": {"method": sj.Auto(), "field": stiff},
+    "BDF": {"method": sj.BDF(), "field": stiff},
+    "Kvaerno3": {"method": sj.Kvaerno3(), "field": stiff},
+}
+
+
+def solve(name, backend, **more):
+    options = {"rtol": 1e-6, "atol": 1e-8, "field": oscillator} | CASES[name] | more
+    field = options.pop("field")
+    return sj.solve_ensemble(field, (0.0, 3.0), START, RATES, in_axes=(None, 0), backend=backend, chunk=4, **options)
+
+
+@cache
+def loop(name):
+    options = {"rtol": 1e-6, "atol": 1e-8, "field": oscillator} | CASES[name]
+    field = options.pop("field")
+    return [sj.solve_ode(field, (0.0, 3.0), START, rate, throw=False, **options) for rate in RATES]
+
+
+@BACKENDS
+@pytest.mark.parametrize("name", CASES)
+def test_it_is_a_loop_of_solves(name, backend):
+    many = solve(name, backend)
+    for i, one in enumerate(loop(name)):
+        mine = jax.tree.map(lambda x, i=i: x[i], many)
+        assert mine.result == one.result
+        assert {n: int(v) for n, v in mine.stats.items()} == {n: int(v) for n, v in one.stats.items()}
+        for got, want in zip(jax.tree.leaves((mine.t, mine.y)), jax.tree.leaves((one.t, one.y)), strict=True):
+            assert (got.shape, got.dtype) == (want.shape, want.dtype)
+            # rounding, seen through the choice of steps: estimates of 1e-6 know theirs, 1e-16, to ten digits
+            np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-9)
+        if one.event is not None:
+            np.testing.assert_allclose(mine.event.t, one.event.t, rtol=1e-9)
+            assert mine.event.n == one.event.n
+
+
+@BACKENDS
+def test_dense_solutions(backend):
+    many = solve("final state", backend, save=sj.Dense(64))
+    at = jax.vmap(lambda sol: sol(1.3))(many)
+    saved = solve("final state", backend, save=[1.3])
+    np.testing.assert_allclose(at, saved.y[:, 0], rtol=1e-9)
+
+
+@BACKENDS
+@pytest.mark.parametrize("chunk", [None, 1, 3, 7, 100])
+def test_chunks_change_nothing(backend, chunk):
+    many = sj.solve_ensemble(oscillator, (0.0, 1.0), START, RATES, in_axes=(None, 0), backend=backend, chunk=chunk)
+    whole = sj.solve_ensemble(oscillator, (0.0, 1.0), START, RATES, in_axes=(None, 0), backend="vmap")
+    np.testing.assert_allclose(many.y, whole.y, rtol=1e-12)
+    assert many.stats["steps"].tolist() == whole.stats["steps"].tolist()
+
+
+def spring(t, y, args):
+    return {"q": y["p"], "p": -args["k"] * y["q"] - args["c"][0] * y["p"]}
+
+
+@BACKENDS
+def test_any_layout(backend):
+    """Pytrees of states and arguments, axes of their own, spans of their own, integers."""
+    q, p = np.linspace(0, 1, 3), np.ones((2, 3))
+    k, c = np.array([1.0, 2.0, 3.0]), np.array([[0.1, 0.0], [0.2, 0.0], [0.3, 0.0]])
+    t1 = np.array([1.0, 2.0, 0.5])
+    many = sj.solve_ensemble(
+        spring,
+        (0.0, t1),
+        {"q": jnp.stack([q, q]), "p": p},
+        {"k": k, "c": c, "unused": 3},
+        in_axes=((None, 0), 1, {"k": 0, "c": 0, "unused": None}),
+        backend=backend,
+    )
+    for i in range(3):
+        y0 = {"q": np.array([q[i]] * 2), "p": p[:, i]}
+        one = sj.solve_ode(spring, (0.0, t1[i]), y0, {"k": k[i], "c": c[i], "unused": 3})
+        np.testing.assert_allclose(many.y["q"][i], one.y["q"], rtol=1e-12)
+        assert float(many.t[i]) == t1[i]
+
+
+@BACKENDS
+def test_one_that_fails_changes_no_other(backend):
+    """y' = y^2 blows up at 1 / y0; NaN in the input; too many steps."""
+    y0 = np.array([0.1, 2.0, np.nan, 0.3])
+    many = sj.solve_ensemble(lambda t, y, args: y * y, (0.0, 1.0), y0, backend=backend, max_steps=50)
+    assert many.success.tolist() == [True, False, False, True]
+    assert jax.tree.map(lambda x: x[2], many.result) == sj.RESULT.non_finite
+    np.testing.assert_allclose(many.y[np.array([0, 3])], [0.1 / 0.9, 0.3 / 0.7], rtol=1e-6)
+    with pytest.raises(
+        sj.SolveError, match=r"2 of 4 solves failed, the first of them number 1.*\n.*throw=False"
+    ) as error:
+        sj.solve_ensemble(lambda t, y, args: y * y, (0.0, 1.0), y0, backend=backend, max_steps=50, throw=True)
+    assert error.value.solution.y.shape == (4,)
+
+
+@BACKENDS
+def test_complex_states_and_backwards(backend):
+    many = sj.solve_ensemble(
+        lambda t, y, w: 1j * w * y, (1.0, 0.0), 1.0 + 0j, RATES, in_axes=(None, 0), backend=backend
+    )
+    np.testing.assert_allclose(many.y, np.exp(-1j * RATES), rtol=1e-5)
+
+
+@pytest.mark.float32
+@BACKENDS
+def test_float32(backend):
+    start, rates = START.astype(np.float32), RATES.astype(np.float32)
+    options = {"in_axes": (None, 0), "rtol": 1e-4, "atol": 1e-4}
+    many = sj.solve_ensemble(oscillator, (0.0, 3.0), start, rates, backend=backend, **options)
+    assert many.y.dtype == many.t.dtype == jnp.float32
+    for i, rate in enumerate(rates):
+        one = sj.solve_ode(oscillator, (0.0, 3.0), start, rate, rtol=1e-4, atol=1e-4)
+        # a few tolerances
+        np.testing.assert_allclose(many.y[i], one.y, atol=1e-3)
+
+
+@pytest.mark.parametrize("gradient", [sj.Recorded(), sj.Forward()], ids=["recorded", "forward"])
+@pytest.mark.parametrize("method", [sj.Tsit5(), sj.Rodas5P()], ids=lambda m: type(m).__name__)
+def test_gradients(method, gradient):
+    """In what all share, in what each has of its own, and in what the field has closed over, against a batch."""
+
+    def loss(p, backend):
+        shared, rates, captured = p
+
+        def field(t, y, args):
+            rate, (push,) = args
+            return oscillator(t, y, rate) + push * captured * jnp.array([0.0, 1.0])
+
+        many = sj.solve_ensemble(
+            field,
+            (0.0, 2.0),
+            START,
+            (rates, (shared,)),
+            in_axes=(None, (0, None)),
+            backend=backend,
+            chunk=4,
+            method=method,
+            gradient=gradient,
+            max_steps=100,
+            save=[1.0, 2.0],
+        )
+        return jnp.sum(many.y[..., 0] ** 2)
+
+    derive = jax.jacfwd if gradient.forward_mode else jax.grad
+    p = (jnp.asarray(0.3), jnp.asarray(RATES), jnp.asarray(1.5))
+    lanes, batch = (jax.jit(derive(loss), static_argnums=1)(p, b) for b in ("lanes", "vmap"))
+    for got, want in zip(jax.tree.leaves(lanes), jax.tree.leaves(batch), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-10)
+
+
+def test_it_goes_through_jit_and_vmap():
+    def run(start, backend):
+        return sj.solve_ensemble(oscillator, (0.0, 1.0), start, RATES, in_axes=(None, 0), backend=backend).y
+
+    starts = jnp.stack([START, 2 * START])
+    lanes, batch = (jax.jit(jax.vmap(run, (0, None)), static_argnums=1)(starts, b) for b in ("lanes", "vmap"))
+    np.testing.assert_allclose(lanes, batch, rtol=1e-12)
+
+
+def test_auto_takes_lanes_where_they_suit():
+    def text(field, start, backend):
+        run = lambda r: sj.solve_ensemble(field, (0.0, 1.0), start, r, in_axes=(None, 0), backend=backend)  # noqa: E731
+        return jax.jit(run).lower(RATES).as_text()
+
+    assert text(oscillator, START, "auto") == text(oscillator, START, "lanes") != text(oscillator, START, "vmap")
+    wide = lambda t, y, rate: -rate * jnp.fft.fft(y).real  # noqa: E731
+    assert text(wide, np.ones(64), "auto") == text(wide, np.ones(64), "vmap")
+
+
+MISTAKES = {
+    "backend": ({"backend": "gpu"}, ValueError, 'backend is "auto", "vmap" or "lanes"; got'),
+    "chunk": ({"chunk": 0}, ValueError, "chunk must be a positive int"),
+    "in_axes": ({"in_axes": 0}, ValueError, r"in_axes must be \(axes of y0, axes of args\)"),
+    "nothing mapped": ({"in_axes": (None, None)}, ValueError, "in_axes maps nothing"),
+    "lengths": ({"y0": np.ones((3, 2)), "in_axes": (0, 0)}, ValueError, r"different lengths \(y0: 3, args: 7\)"),
+    "no axis": ({"in_axes": (None, 1)}, ValueError, r"args is of shape \(7,\) and has no axis 1"),
+    "no array": ({"args": "fast"}, ValueError, "args is no array and has no axis 0"),
+    "kind of axis": ({"in_axes": (None, "x")}, TypeError, "in_axes of args must be an int or None"),
+    "structure": ({"in_axes": (None, (0, 0))}, ValueError, "in_axes of args must be an int, None, or a pytree"),
+    "state": ({"state": 1}, ValueError, "an ensemble starts anew"),
+    "gradient": ({"gradient": "adjoint"}, TypeError, "gradient"),
+    "options": ({"step": 0.1}, TypeError, "step"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes(name):
+    given, kind, words = MISTAKES[name]
+    options = {"y0": START, "args": RATES, "in_axes": (None, 0)} | given
+    with pytest.raises(kind, match=words):
+        sj.solve_ensemble(oscillator, (0.0, 1.0), options.pop("y0"), options.pop("args"), **options)
