@@ -4,6 +4,7 @@ import jax
 import jax.core
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, jaxpr_as_fun
+from jaxtyping import Array
 
 from ..core.loop import lane_active_p
 from ..core.primitives import called, dtype_of, size_of
@@ -18,14 +19,15 @@ class NotInLanes(TypeError):
 
 
 class Interpreter:
-    """The state of one run: how many lanes there are, and which of them the innermost loop still turns.
+    """The state of one run: how many lanes there are, which of them the innermost loop still turns, and a one that the
+    compiler does not know to be one.
 
     With `strict=True` an operation without a rule raises `NotInLanes`; else it runs as `jax.vmap` would run it, on
     the stack of all lanes. A rule takes the interpreter, an equation and its operands, and returns its outputs.
     """
 
-    def __init__(self, lanes: int, strict: bool = False):
-        self.lanes, self.strict = lanes, strict
+    def __init__(self, lanes: int, strict: bool = False, one: Array | None = None):
+        self.lanes, self.strict, self.one = lanes, strict, one
         self.predicate: Value = True
 
     def run(self, jaxpr: Jaxpr, consts, operands) -> list[Value]:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from ..core import Closed, trees
+from ..core.once import once
 from ..core.types import State, Time
 from ..linalg import Structure
 from .structured import StructuredField
@@ -39,7 +40,7 @@ class Problem(eqx.Module):
 
     def evaluate(self, t: Time, y: State) -> State:
         """The derivative dy/dt at (t, y), in the dtypes of y."""
-        return as_derivative(self.field(t, y, self.args), y)
+        return once(as_derivative(self.field(t, y, self.args), y))
 
     def derivative(self, t: Time, y: State) -> State:
         """dy/dt as far as the mass matrix determines it: the least one; the field itself where there is none."""

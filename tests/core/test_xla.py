@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -20,17 +21,19 @@ def run(code, **environment):
 
 
 SHOW = "print(os.environ.get('XLA_FLAGS', ''))"
+CPUINFO = Path("/proc/cpuinfo")
+WIDTH = " --xla_cpu_prefer_vector_width=512" if CPUINFO.exists() and "avx512f" in CPUINFO.read_text() else ""
 
 
 @pytest.mark.float32
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        ({}, f"--xla_backend_extra_options={OPTION}=262144"),
+        ({}, f"--xla_backend_extra_options={OPTION}=262144{WIDTH}"),
         ({"SCIML_JAX_TUNE_XLA": "0"}, ""),
         (
             {"XLA_FLAGS": "--xla_cpu_enable_fast_math=false"},
-            f"--xla_cpu_enable_fast_math=false --xla_backend_extra_options={OPTION}=262144",
+            f"--xla_cpu_enable_fast_math=false --xla_backend_extra_options={OPTION}=262144{WIDTH}",
         ),
         (
             {"XLA_FLAGS": f"--xla_backend_extra_options={OPTION}=7"},
@@ -38,7 +41,11 @@ SHOW = "print(os.environ.get('XLA_FLAGS', ''))"
         ),
         (
             {"XLA_FLAGS": "--xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters=true"},
-            f"--xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters=true,{OPTION}=262144",
+            f"--xla_backend_extra_options=xla_cpu_disable_new_fusion_emitters=true,{OPTION}=262144{WIDTH}",
+        ),
+        (
+            {"XLA_FLAGS": "--xla_cpu_prefer_vector_width=128"},
+            f"--xla_cpu_prefer_vector_width=128 --xla_backend_extra_options={OPTION}=262144",
         ),
     ],
 )

@@ -12,7 +12,7 @@ from ...core.loop import lane_active_p
 from ...core.primitives import dtype_of, opened, scan_parts, shape_of, size_of
 from ..values import LARGEST, Scalars, Stacked, Value, as_entries, scalars, stack, unstack, varies, widened
 
-_TURNS, _EQUATIONS = 64, 2000  # turns of a scan, or equations in all of them, that are written out
+_TURNS, _EQUATIONS = 64, 200  # turns of a scan, and equations in all of them, that are written out
 
 
 class Layout(NamedTuple):
