@@ -62,6 +62,14 @@ def opened(jaxpr: Jaxpr | ClosedJaxpr) -> tuple[Jaxpr, list]:
     return (jaxpr.jaxpr, list(jaxpr.consts)) if isinstance(jaxpr, ClosedJaxpr) else (jaxpr, [])
 
 
+def linear_solve_parts(eqn: JaxprEqn) -> tuple[Jaxpr, list, slice]:
+    """Of a `custom_linear_solve`: the jaxpr that solves, its constants, and which operands it takes before b."""
+    lengths, jaxprs = eqn.params["const_lengths"], eqn.params["jaxprs"]
+    jaxpr, consts = opened(jaxprs.solve)
+    start = lengths.matvec + lengths.vecmat
+    return jaxpr, consts, slice(start, start + lengths.solve)
+
+
 def scan_parts(eqn: JaxprEqn) -> tuple[int, int]:
     """How many constants and how many carried values a scan has; what it scans over comes behind.
 

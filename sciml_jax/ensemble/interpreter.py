@@ -8,7 +8,7 @@ from jaxtyping import Array
 
 from ..core.loop import lane_active_p
 from ..core.primitives import called, dtype_of, size_of
-from .rules import RULES
+from .rules import RULES, loops
 from .values import LARGEST, Stacked, Value, stack, unstack, varies
 
 _FOLDED = 4096  # entries of constants that are computed while tracing
@@ -54,8 +54,8 @@ class Interpreter:
         if inner is not None and not (stacked and eqn.primitive.name == "custom_vmap_call"):
             return self.run(*inner, operands)
         name = eqn.primitive.name
-        if name in ("while", "scan", "cond"):
-            return RULES[name](self, eqn, operands)
+        if name in loops.RULES:
+            return loops.RULES[name](self, eqn, operands)
         small = not stacked and all(size_of(v) <= LARGEST for v in eqn.outvars)
         if small and name in RULES:
             outputs = RULES[name](self, eqn, operands)

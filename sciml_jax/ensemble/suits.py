@@ -4,7 +4,7 @@ import math
 
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
-from ..core.primitives import called, opened, shape_of, size_of
+from ..core.primitives import called, linear_solve_parts, opened, shape_of, size_of
 from .rules import RULES
 from .values import LARGEST
 
@@ -34,9 +34,11 @@ def _operations(eqn: JaxprEqn) -> int:
     name = eqn.primitive.name
     inner = called(eqn)
     if inner is not None:
-        return 0 if name == "custom_vmap_call" else _count(inner[0])
+        return _count(inner[0])
     if name == "scan":
         return min(eqn.params["length"], 64) * _count(opened(eqn.params["jaxpr"])[0])
+    if name == "custom_linear_solve":
+        return _count(linear_solve_parts(eqn)[0])
     nested = [v for v in eqn.params.values() if isinstance(v, Jaxpr | ClosedJaxpr)]
     if name in ("while", "cond"):
         nested += list(eqn.params.get("branches", ()))

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Inexact
 
+from ..core.once import once
 from .window import magnitude
 
 
@@ -23,7 +24,7 @@ def factorize(matrix: Inexact[Array, "n n"]) -> SmallLU:
     Cost: about 2/3 n^3 operations and n^3 selections, every one an instruction: for n up to about 12.
     Source: Golub & Van Loan, Matrix Computations, algorithm 3.4.1.
     """
-    n = matrix.shape[0]
+    n, matrix = matrix.shape[0], once(matrix)
     rows = [[matrix[i, j] for j in range(n)] for i in range(n)]
     inverses, swaps = [], []
     for k in range(n):
@@ -36,7 +37,7 @@ def factorize(matrix: Inexact[Array, "n n"]) -> SmallLU:
             rows[i][k] = rows[i][k] * inverses[k]
             for j in range(k + 1, n):
                 rows[i][j] = rows[i][j] - rows[i][k] * rows[k][j]
-    return SmallLU(tuple(map(tuple, rows)), tuple(inverses), tuple(swaps))
+    return once(SmallLU(tuple(map(tuple, rows)), tuple(inverses), tuple(swaps)))
 
 
 def _swapped(swap, upper: list, lower: list) -> tuple[list, list]:
@@ -53,6 +54,7 @@ def solve(factors: SmallLU, b: Inexact[Array, " n"]) -> Inexact[Array, " n"]:
     """x with A x = b. Cost: 2 n^2 operations."""
     rows, inverses, swaps = factors
     n = len(rows)
+    b = once(b)
     x = [b[i] for i in range(n)]
     for (k, i), swap in zip(_pairs(n), swaps, strict=True):
         x[k], x[i] = jnp.where(swap, x[i], x[k]), jnp.where(swap, x[k], x[i])
@@ -63,13 +65,14 @@ def solve(factors: SmallLU, b: Inexact[Array, " n"]) -> Inexact[Array, " n"]:
         for j in range(i + 1, n):
             x[i] = x[i] - rows[i][j] * x[j]
         x[i] = x[i] * inverses[i]
-    return jnp.stack(x)
+    return once(jnp.stack(x))
 
 
 def solve_transposed(factors: SmallLU, b: Inexact[Array, " n"]) -> Inexact[Array, " n"]:
     """x with A^T x = b. Cost: 2 n^2 operations."""
     rows, inverses, swaps = factors
     n = len(rows)
+    b = once(b)
     x = [b[i] for i in range(n)]
     for i in range(n):
         for j in range(i):
@@ -80,4 +83,4 @@ def solve_transposed(factors: SmallLU, b: Inexact[Array, " n"]) -> Inexact[Array
             x[i] = x[i] - rows[j][i] * x[j]
     for (k, i), swap in reversed(list(zip(_pairs(n), swaps, strict=True))):
         x[k], x[i] = jnp.where(swap, x[i], x[k]), jnp.where(swap, x[k], x[i])
-    return jnp.stack(x)
+    return once(jnp.stack(x))

@@ -1,4 +1,4 @@
-"""Loops and branches whose operands differ between lanes."""
+"""Loops, branches and other operations on jaxprs, whose operands differ between lanes."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from ...core.dependencies import depends
 from ...core.loop import lane_active_p
-from ...core.primitives import dtype_of, opened, scan_parts, shape_of, size_of
+from ...core.primitives import dtype_of, linear_solve_parts, opened, scan_parts, shape_of, size_of
 from ..values import LARGEST, Scalars, Stacked, Value, as_entries, scalars, stack, unstack, varies, widened
 
 _TURNS, _EQUATIONS = 64, 200  # turns of a scan, and equations in all of them, that are written out
@@ -211,4 +211,11 @@ def cond(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
     return [layout.unpack(part) for layout, part in zip(layouts, parts, strict=True)]
 
 
-RULES = {"while": while_loop, "scan": scan, "cond": cond}
+def linear_solve(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
+    """The solution as its own code computes it; derivatives have been taken before."""
+    jaxpr, consts, taken = linear_solve_parts(eqn)
+    known = sum(eqn.params["const_lengths"])
+    return run.run(jaxpr, consts, [*operands[taken], *operands[known:]])
+
+
+RULES = {"while": while_loop, "scan": scan, "cond": cond, "custom_linear_solve": linear_solve}
