@@ -15,6 +15,7 @@ NAMES = (
     "gradient_memory",
     "vmap_saves",
     "ensemble",
+    "ensemble_streams",
     "orbits",
     "work_precision",
     "rober",

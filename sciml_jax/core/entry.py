@@ -10,7 +10,7 @@ import numpy as np
 
 _TRACED = object()
 # JAX's only public way to ask; where a version of JAX lacks it, a jit inside a jit costs a little tracing, no more
-_under_jit: Callable[[], bool] = getattr(jax.extend.core, "unsafe_am_i_under_a_jit_DO_NOT_USE", lambda: False)
+under_jit: Callable[[], bool] = getattr(jax.extend.core, "unsafe_am_i_under_a_jit_DO_NOT_USE", lambda: False)
 
 
 def is_traced_leaf(x: Any) -> bool:
@@ -61,7 +61,7 @@ def call_jitted(function: Callable, *args):
 
     A new tolerance, time span or parameter array never recompiles; a new lambda does.
     """
-    if _under_jit():
+    if under_jit():
         return function(*args)  # already being compiled: another jit would trace the function twice under grad
     traced, static = split_static(args)
     hash(static)  # an unhashable leaf is named here, not from inside JAX

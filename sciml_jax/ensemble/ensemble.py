@@ -9,16 +9,18 @@ import numpy as np
 from jaxtyping import ArrayLike, PyTree
 
 from ..core import call_jitted, close
-from ..core.entry import is_traced_leaf
+from ..core.entry import is_traced_leaf, split_static, under_jit
 from ..solve import arguments
+from ..solve.failure import known
 from ..solve.method import Method
 from ..solve.ode import solve_ode
 from ..solve.sensitivity import Gradient, Recorded
 from ..solve.solution import Solution
-from .axes import split
+from .axes import Split, split
 from .chunks import in_chunks
 from .lanes import run_lanes
 from .report import report_many
+from .streams import cores, in_streams
 from .suits import unsuited
 
 # trajectories of a chunk: with more, XLA no longer makes one function of the loop (Rosenbrock steps are long code)
@@ -35,6 +37,7 @@ def solve_ensemble(
     in_axes: tuple = (0, 0),
     backend: str = "auto",
     chunk: int | None = None,
+    streams: int | None = None,
     gradient: Gradient | None = None,
     throw: bool = False,
     **options: Any,
@@ -51,6 +54,7 @@ def solve_ensemble(
       times faster for small systems on CPU. `"auto"` chooses by platform, field and number.
     - `chunk`: trajectories that run together (lanes: 64, and 16 with implicit methods; vmap: all). Memory beside the
       results is that of one chunk.
+    - `streams`: threads that share the trajectories out among them, on CPU and outside `jit`; by default one a core.
     - `gradient`: `sj.Recorded()` by default: reverse mode, in which a chunk is solved again before it is pulled back;
       `sj.Forward()` for forward mode, in the same lanes.
     - `throw`: raise `sj.SolveError` if any trajectory failed; by default look at `sol.result`.
@@ -76,10 +80,20 @@ def solve_ensemble(
         raise ValueError("an ensemble starts anew: state= continues single solves, by solve_ode")
     gradient = arguments.instance("gradient", Recorded() if gradient is None else gradient, Gradient)
     settings = (backend, None if chunk is None else arguments.count("chunk", chunk))
-    inputs = (_span(t_span), arguments.floats(y0), args)
+    streams = None if streams is None else arguments.count("streams", streams)
     options = {name: _as_arrays(value) if name in ("save", "step_to") else value for name, value in options.items()}
+    parts = split(_span(t_span), arguments.floats(y0), args, in_axes)
+    n = jax.tree.leaves(parts.rows)[0].shape[0]
+
+    def run(rows):
+        return call_jitted(_solve, field, settings, parts._replace(rows=rows), gradient, options)
+
     with gradient.explained():
-        solution = call_jitted(_solve, field, settings, inputs, in_axes, gradient, options)
+        if under_jit() or jax.default_backend() != "cpu" or not known(parts, options):
+            solution = run(parts.rows)
+        else:
+            key = split_static((field, settings, parts._replace(rows=None), gradient, options))[1]
+            solution = in_streams(run, parts.rows, n, settings[1], streams or cores(), key)
     return report_many(solution, throw)
 
 
@@ -99,9 +113,8 @@ def _as_arrays(x: Any) -> Any:
     return np.asarray(x) if isinstance(x, list) else x
 
 
-def _solve(field, settings: tuple, inputs: tuple, in_axes: Any, gradient: Gradient, options: dict) -> Solution:
-    (backend, chunk), (t_span, y0, args) = settings, inputs
-    parts = split(t_span, y0, args, in_axes)
+def _solve(field, settings: tuple, parts: Split, gradient: Gradient, options: dict) -> Solution:
+    backend, chunk = settings
     shared = [x if is_traced_leaf(x) else None for x in parts.shared]
 
     def one(shared, row):

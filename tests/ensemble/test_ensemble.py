@@ -94,6 +94,34 @@ def test_chunks_change_nothing(backend, chunk):
     assert many.stats["steps"].tolist() == whole.stats["steps"].tolist()
 
 
+@BACKENDS
+def test_streams_change_nothing(backend):
+    """Pieces of equal size in threads, the last one filled up; a second call runs all of them at once."""
+    rates = np.linspace(0.5, 2.0, 5000)
+    options = {"in_axes": (None, 0), "rtol": 1e-3, "atol": 1e-3, "backend": backend, "chunk": 50, "save": [0.5, 1.0]}
+    one = sj.solve_ensemble(oscillator, (0.0, 1.0), START, rates, streams=1, **options)
+    for _ in range(2):
+        many = sj.solve_ensemble(oscillator, (0.0, 1.0), START, rates, streams=3, **options)
+        assert jax.tree.structure(many) == jax.tree.structure(one)
+        for a, b in zip(jax.tree.leaves(many), jax.tree.leaves(one), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_streams_leave_derivatives_alone():
+    """A field that has closed over what is being differentiated."""
+    rates = np.linspace(0.5, 2.0, 2500)
+
+    def mean(push, streams):
+        field = lambda t, y, rate: -rate * y + push  # noqa: E731
+        options = {"in_axes": (None, 0), "rtol": 1e-4, "max_steps": 50, "streams": streams}
+        return jnp.mean(sj.solve_ensemble(field, (0.0, 1.0), 1.0, rates, **options).y)
+
+    # dy/dpush = (1 - exp(-rate)) / rate; the tolerance
+    want = np.mean((1 - np.exp(-rates)) / rates)
+    for streams in (1, 2):
+        assert float(jax.grad(mean)(0.3, streams)) == pytest.approx(want, rel=1e-3)
+
+
 def spring(t, y, args):
     return {"q": y["p"], "p": -args["k"] * y["q"] - args["c"][0] * y["p"]}
 
@@ -211,6 +239,7 @@ def test_auto_takes_lanes_where_they_suit():
 MISTAKES = {
     "backend": ({"backend": "gpu"}, ValueError, 'backend is "auto", "vmap" or "lanes"; got'),
     "chunk": ({"chunk": 0}, ValueError, "chunk must be a positive int"),
+    "streams": ({"streams": 0}, ValueError, "streams must be a positive int"),
     "in_axes": ({"in_axes": 0}, ValueError, r"in_axes must be \(axes of y0, axes of args\)"),
     "nothing mapped": ({"in_axes": (None, None)}, ValueError, "in_axes maps nothing"),
     "lengths": ({"y0": np.ones((3, 2)), "in_axes": (0, 0)}, ValueError, r"different lengths \(y0: 3, args: 7\)"),

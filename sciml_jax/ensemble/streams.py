@@ -1,0 +1,58 @@
+"""One ensemble on several cores: pieces of it in threads, each a call of one compiled function."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import jax
+import jax.core
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+_GRAIN = 1024  # trajectories of the smallest piece, whose call costs as much as a few hundred of them
+_PIECES = 4  # a core, so that one with harder trajectories leaves its last pieces to others
+_warm: dict = {}  # what has been compiled, and what a row of its results looks like
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_streams(run: Callable[[PyTree], PyTree], rows: PyTree, n: int, chunk: int | None, streams: int, key) -> PyTree:
+    """`run(rows)` of n rows, in pieces of equal size that `streams` threads take in turn; results in their order.
+
+    XLA runs a program for CPU in the thread that calls it, without Python's lock. `key` stands for what `run` compiles:
+    the first piece of something new is run alone. Pieces are whole numbers of chunks; the last repeats its last row.
+    """
+    grain = _GRAIN if chunk is None else chunk * max(1, _GRAIN // chunk)
+    count = min(_PIECES * streams, n // grain)
+    if streams < 2 or count < 2:
+        return run(rows)
+    size = -(-n // count // grain) * grain
+    count = -(-n // size)
+    spare = size * count - n
+    # slices of NumPy's arrays cost nothing
+    padded = jax.tree.map(lambda x: np.concatenate([x, np.repeat(x[-1:], spare, 0)]), jax.tree.map(np.asarray, rows))
+
+    def piece(i: int) -> PyTree:
+        return jax.block_until_ready(run(jax.tree.map(lambda x: x[i * size : (i + 1) * size], padded)))
+
+    def put(i: int, out: PyTree) -> None:
+        for whole, part in zip(arrays, jax.tree.leaves(out), strict=True):
+            whole[i * size : (i + 1) * size] = part[: n - i * size]
+
+    first, key = None, (key, size)
+    if key not in _warm:
+        first = piece(0)
+        if any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(first)):
+            return run(rows)  # the field has closed over something that is being differentiated
+        _warm[key] = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), first)
+    like, tree = jax.tree.flatten(_warm[key])
+    arrays = [np.empty((n, *x.shape), x.dtype) for x in like]
+    if first is not None:
+        put(0, first)
+    with ThreadPoolExecutor(streams) as pool:
+        list(pool.map(lambda i: put(i, piece(i)), range(0 if first is None else 1, count)))
+    return jax.tree.unflatten(tree, [jnp.asarray(x) for x in arrays])
