@@ -25,6 +25,7 @@ from .suits import unsuited
 
 # trajectories of a chunk: with more, XLA no longer makes one function of the loop (Rosenbrock steps are long code)
 _LANES, _IMPLICIT_LANES = 64, 16
+_MANY = 16_384  # trajectories from which threads are worth their pieces, however cheap one is
 _FEWEST = 4  # trajectories for which lanes are worth their code
 
 
@@ -54,7 +55,8 @@ def solve_ensemble(
       times faster for small systems on CPU. `"auto"` chooses by platform, field and number.
     - `chunk`: trajectories that run together (lanes: 64, and 16 with implicit methods; vmap: all). Memory beside the
       results is that of one chunk.
-    - `streams`: threads that share the trajectories out among them, on CPU and outside `jit`; by default one a core.
+    - `streams`: threads that share the trajectories out among them, on CPU and outside `jit`; by default one a core
+      from 16,384 trajectories on. Fewer are worth it where each takes long.
     - `gradient`: `sj.Recorded()` by default: reverse mode, in which a chunk is solved again before it is pulled back;
       `sj.Forward()` for forward mode, in the same lanes.
     - `throw`: raise `sj.SolveError` if any trajectory failed; by default look at `sol.result`.
@@ -93,7 +95,8 @@ def solve_ensemble(
             solution = run(parts.rows)
         else:
             key = split_static((field, settings, parts._replace(rows=None), gradient, options))[1]
-            solution = in_streams(run, parts.rows, n, settings[1], streams or cores(), key)
+            threads = streams or (cores() if n >= _MANY else 1)
+            solution = in_streams(run, parts.rows, n, settings[1], threads, key)
     return report_many(solution, throw)
 
 
