@@ -1,6 +1,7 @@
 """Tests run in float64 unless JAX_ENABLE_X64 says otherwise; without it only those marked `float32` hold."""
 
 import os
+from pathlib import Path
 
 # Tests compile much and run little: machine code without LLVM's optimisation is ready in two thirds of the time. What
 # users run is tested in float32, by doctests, notebooks and the README's commands.
@@ -15,6 +16,8 @@ import sciml_jax  # noqa: F401 (its XLA setting must come before the first array
 if "JAX_ENABLE_X64" not in os.environ:
     jax.config.update("jax_enable_x64", True)
 
+STATM = Path("/proc/self/statm")  # of Linux; its second number are the pages in memory
+
 
 def pytest_collection_modifyitems(items):
     if not jax.config.jax_enable_x64:
@@ -22,3 +25,15 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if "float32" not in item.keywords:
                 item.add_marker(needs_float64)
+
+
+_limit = 5e9  # bytes in memory at which compiled functions are let go: two workers fit into 16 GB
+
+
+def pytest_runtest_teardown(item, nextitem):
+    global _limit
+    if STATM.exists():
+        in_use = int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        if in_use > _limit:
+            jax.clear_caches()
+            _limit = max(_limit, in_use + 1e9)  # what is let go does not all go back to the system
