@@ -15,7 +15,7 @@ import numpy as np
 
 from .contenders import Case, Contender, Work, compile_c, jax_work
 from .harness import Benchmark
-from .peers import diffrax_stats, report
+from .peers import diffrax_solve, diffrax_stats, report
 from .pictures import work_precision_picture
 from .results import Results, at_least, at_most, errors_against
 from .stiff_chemistry import best_seconds_at
@@ -60,19 +60,8 @@ def diffrax(case: dict) -> Work:
     problem = _problem(case)
 
     def solve(y0, args, tolerance):
-        sol = dfx.diffeqsolve(
-            dfx.ODETerm(problem.field),
-            dfx.Kvaerno5(),
-            0.0,
-            case["t1"],
-            1e-6,
-            y0,
-            args,
-            stepsize_controller=dfx.PIDController(rtol=tolerance, atol=tolerance, pcoeff=0.3, icoeff=0.4),
-            adjoint=dfx.ForwardMode(),
-            max_steps=2000,
-            throw=False,
-        )
+        options = {"solver": dfx.Kvaerno5(), "max_steps": 2000}
+        sol = diffrax_solve(problem.field, 0.0, case["t1"], y0, args, tolerance, **options)
         y = jnp.where(sol.result == dfx.RESULTS.successful, jax.tree.leaves(sol.ys)[0][0], jnp.nan)
         return y, *diffrax_stats(sol)
 

@@ -2,59 +2,66 @@
 
 import json
 import subprocess
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from .contenders import Case, Contender, Work, compile_c, jax_work
 from .harness import Benchmark
 from .peers import diffrax_solve, diffrax_stats
+from .problems import lorenz
 from .results import Results, at_least, at_most, for_information
 from .rober import Y0 as ROBER_Y0
 from .rober import rober
 
-LORENZ_Y0 = np.array([1.0, 0.0, 0.0])
 EVERY = 64  # trajectories of which one is compared with a tight solve
 
 
-def lorenz(xp):
-    def field(t, y, rho):
-        return xp.stack([10.0 * (y[1] - y[0]), y[0] * (rho - y[2]) - y[1], y[0] * y[1] - 8.0 / 3.0 * y[2]])
+class Sweep(NamedTuple):
+    """A problem with many values of a parameter: its field maker, its start, parameters for n trajectories."""
 
-    return field
-
-
-def _rhos(n: int) -> np.ndarray:
-    return np.linspace(0.0, 21.0, n)
-
-
-def _rates(n: int) -> tuple:
-    return np.logspace(-2, 0, n), 3e7, 1e4
+    make: Callable
+    y0: np.ndarray
+    args: Callable[[int], tuple]
+    axes: tuple  # of the parameters
+    method: str
+    atol: float  # in units of rtol
+    scale: np.ndarray  # of the final states
 
 
-def _problem(case: dict) -> tuple:
-    """The field, the initial state, the parameters, their axes, and atol over rtol."""
-    if case["problem"] == "lorenz":
-        return lorenz, LORENZ_Y0, _rhos(case["n"]), 0, 1.0
-    return rober, ROBER_Y0, _rates(case["n"]), (0, None, None), 1e-4
-
-
-def _report(output) -> dict:
-    y, steps = output
-    # concentrations differ by seven decades
-    y = np.asarray(y)[::EVERY]
-    return {"answer": {"y": y / _scale(y)}, "steps": int(np.sum(steps))}
-
-
-def _scale(y: np.ndarray) -> np.ndarray:
-    return np.array([1.0, 1e-5, 1.0]) if np.all(np.abs(y.sum(-1) - 1) < 1e-3) else np.ones(3)
+SWEEPS = {
+    "lorenz": Sweep(
+        lorenz,
+        np.array([1.0, 0.0, 0.0]),
+        lambda n: (10.0, np.linspace(0.0, 21.0, n), 8.0 / 3.0),
+        (None, 0, None),
+        "Tsit5",
+        1.0,
+        np.ones(3),
+    ),
+    "rober": Sweep(
+        rober,
+        ROBER_Y0,
+        lambda n: (np.logspace(-2, 0, n), 3e7, 1e4),
+        (0, None, None),
+        "Rodas5P",
+        1e-4,
+        np.array([1.0, 1e-5, 1.0]),  # concentrations differ by seven decades
+    ),
+}
 
 
 def _work(batched, case: dict) -> Work:
-    _, y0, args, _, ratio = _problem(case)
-    arguments = (y0, args, case["tolerance"], ratio * case["tolerance"])
-    return jax_work(batched, lambda point: arguments, _report, case["points"])
+    sweep = SWEEPS[case["problem"]]
+    arguments = (sweep.y0, sweep.args(case["n"]), case["tolerance"], sweep.atol * case["tolerance"])
+
+    def report(output) -> dict:
+        y, steps = output
+        return {"answer": {"y": np.asarray(y)[::EVERY] / sweep.scale}, "steps": int(np.sum(steps))}
+
+    return jax_work(batched, lambda point: arguments, report, case["points"])
 
 
 def ours(backend: str, method: str | None = None):
@@ -63,16 +70,16 @@ def ours(backend: str, method: str | None = None):
 
         import sciml_jax as sj  # before the first array is made
 
-        field, _, _, axes, _ = _problem(case)
-        solver = getattr(sj, method or ("Tsit5" if case["problem"] == "lorenz" else "Rodas5P"))()
+        sweep = SWEEPS[case["problem"]]
+        solver = getattr(sj, method or sweep.method)()
 
         def solve(y0, args, rtol, atol):
             sol = sj.solve_ensemble(
-                field(jnp),
+                sweep.make(jnp),
                 (0.0, case["t1"]),
                 y0,
                 args,
-                in_axes=(None, axes),
+                in_axes=(None, sweep.axes),
                 backend=backend,
                 method=solver,
                 rtol=rtol,
@@ -85,38 +92,20 @@ def ours(backend: str, method: str | None = None):
     return prepare
 
 
-def diffrax(solver: str):
-    def prepare(case: dict) -> Work:
-        import diffrax as dfx
-        import jax
-        import jax.numpy as jnp
+def diffrax(case: dict) -> Work:
+    import diffrax as dfx
+    import jax
+    import jax.numpy as jnp
 
-        field, _, _, axes, _ = _problem(case)
-        stiff = {"pcoeff": 0.3, "icoeff": 0.4} if case["problem"] == "rober" else {}
+    sweep = SWEEPS[case["problem"]]
+    solver = {"lorenz": dfx.Tsit5, "rober": dfx.Kvaerno5}[case["problem"]]()
 
-        def one(y0, args, rtol, atol):
-            if case["problem"] == "lorenz":
-                sol = diffrax_solve(field(jnp), 0.0, case["t1"], y0, args, rtol)
-            else:
-                sol = dfx.diffeqsolve(
-                    dfx.ODETerm(field(jnp)),
-                    getattr(dfx, solver)(),
-                    0.0,
-                    case["t1"],
-                    1e-6,
-                    y0,
-                    args,
-                    stepsize_controller=dfx.PIDController(rtol=rtol, atol=atol, **stiff),
-                    adjoint=dfx.ForwardMode(),
-                    max_steps=None,
-                    throw=False,
-                )
-            accepted, rejected = diffrax_stats(sol)
-            return sol.ys[0], accepted + rejected
+    def one(y0, args, rtol, atol):
+        sol = diffrax_solve(sweep.make(jnp), 0.0, case["t1"], y0, args, rtol, atol=atol, solver=solver)
+        accepted, rejected = diffrax_stats(sol)
+        return sol.ys[0], accepted + rejected
 
-        return _work(jax.vmap(one, in_axes=(None, axes, None, None)), case)
-
-    return prepare
+    return _work(jax.vmap(one, in_axes=(None, sweep.axes, None, None)), case)
 
 
 def c(case: dict) -> Work:
@@ -137,18 +126,17 @@ def truth(case: Case) -> dict:
     """SciPy at its tightest, for every 64th trajectory; none for the largest."""
     from scipy.integrate import solve_ivp
 
-    n, t1 = case.parameters["n"], case.parameters["t1"]
+    n, t1, name = (case.parameters[key] for key in ("n", "t1", "problem"))
     if n > 20_000:
         return {}
-    if case.parameters["problem"] == "lorenz":
-        solve = partial(solve_ivp, method="DOP853", rtol=1e-13, atol=1e-14)
-        rows = [solve(lambda t, y, r=r: lorenz(np)(t, y, r), (0, t1), LORENZ_Y0) for r in _rhos(n)[::EVERY]]
-    else:
-        k1, k2, k3 = _rates(n)
-        solve = partial(solve_ivp, method="Radau", rtol=1e-10, atol=1e-15)
-        rows = [solve(lambda t, y, k=k: rober(np)(t, y, (k, k2, k3)), (0, t1), ROBER_Y0) for k in k1[::EVERY]]
-    y = np.stack([row.y[:, -1] for row in rows])
-    return {"y": y / _scale(y)}
+    sweep = SWEEPS[name]
+    tightest = {
+        "lorenz": {"method": "DOP853", "rtol": 1e-13, "atol": 1e-14},
+        "rober": {"method": "Radau", "rtol": 1e-10, "atol": 1e-15},
+    }[name]
+    columns = [np.broadcast_to(column, n)[::EVERY] for column in sweep.args(n)]
+    rows = [solve_ivp(sweep.make(np), (0, t1), sweep.y0, args=(k,), **tightest) for k in zip(*columns, strict=True)]
+    return {"y": np.stack([row.y[:, -1] for row in rows]) / sweep.scale}
 
 
 def derive(case: Case, row: dict) -> None:
@@ -211,7 +199,7 @@ BENCHMARK = Benchmark(
         Contender("ours_lanes", ours("lanes")),
         Contender("ours_Rodas4", ours("lanes", "Rodas4")),
         Contender("ours_vmap", ours("vmap")),
-        Contender("diffrax", diffrax("Kvaerno5"), ("diffrax",)),
+        Contender("diffrax", diffrax, ("diffrax",)),
         Contender("c", c, ("cc",)),
     ],
     cases=[

@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from .contenders import Case, Contender, Work
-from .ensemble import LORENZ_Y0, ROBER_Y0, lorenz, rober
+from .ensemble import SWEEPS
 from .harness import Benchmark
 from .results import Results, at_least
 
@@ -23,18 +23,13 @@ def ours(streams: int):
 
         import sciml_jax as sj  # before the first array is made
 
-        n, tolerance = case["n"], case["tolerance"]
-        if case["problem"] == "lorenz":
-            field, y0, args, axes = lorenz(jnp), LORENZ_Y0, jnp.linspace(0.0, 21.0, n), 0
-            options = {"rtol": tolerance, "atol": tolerance}
-        else:
-            field, y0, args, axes = rober(jnp), ROBER_Y0, (jnp.logspace(-2, 0, n), 3e7, 1e4), (0, None, None)
-            options = {"method": sj.Rodas5P(), "rtol": tolerance, "atol": 1e-4 * tolerance}
-
-        options["streams"] = streams
+        sweep, rtol = SWEEPS[case["problem"]], case["tolerance"]
+        field, args = sweep.make(jnp), jax.tree.map(jnp.asarray, sweep.args(case["n"]))
+        method = getattr(sj, sweep.method)()
+        options = {"method": method, "rtol": rtol, "atol": sweep.atol * rtol, "streams": streams}
 
         def solve(point):
-            sol = sj.solve_ensemble(field, (0.0, case["t1"]), y0, args, in_axes=(None, axes), **options)
+            sol = sj.solve_ensemble(field, (0.0, case["t1"]), sweep.y0, args, in_axes=(None, sweep.axes), **options)
             return jax.block_until_ready((sol.y, sol.stats["steps"]))
 
         solve(None)

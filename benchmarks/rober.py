@@ -11,7 +11,7 @@ import numpy as np
 
 from .contenders import Case, Contender, Work, compile_c, jax_work
 from .harness import Benchmark
-from .peers import diffrax_stats
+from .peers import diffrax_solve, diffrax_stats
 from .pictures import work_precision_picture
 from .results import Results, at_least, at_most
 
@@ -61,19 +61,8 @@ def diffrax(method: str):
         import jax.numpy as jnp
 
         def solve(y0, k, tolerance):
-            sol = dfx.diffeqsolve(
-                dfx.ODETerm(rober(jnp)),
-                getattr(dfx, method)(),
-                0.0,
-                case["t1"],
-                1e-6,
-                y0,
-                k,
-                stepsize_controller=dfx.PIDController(rtol=tolerance, atol=1e-4 * tolerance, pcoeff=0.3, icoeff=0.4),
-                adjoint=dfx.ForwardMode(),
-                max_steps=None,
-                throw=False,
-            )
+            options = {"solver": getattr(dfx, method)(), "atol": 1e-4 * tolerance}
+            sol = diffrax_solve(rober(jnp), 0.0, case["t1"], y0, k, tolerance, **options)
             return sol.ys[0], *diffrax_stats(sol)
 
         return _jax(solve, case)

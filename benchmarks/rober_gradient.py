@@ -8,6 +8,7 @@ import numpy as np
 
 from .contenders import Case, Contender, Work, jax_work
 from .harness import Benchmark
+from .peers import diffrax_solve
 from .results import Results, at_least, at_most
 from .rober import RATES, REFERENCE, Y0, rober
 
@@ -76,15 +77,14 @@ def diffrax(adjoint: str):
         import jax.numpy as jnp
 
         def end(k):
-            controller = dfx.PIDController(rtol=TOLERANCE, atol=1e-4 * TOLERANCE, pcoeff=0.3, icoeff=0.4)
-            options = {"stepsize_controller": controller, "max_steps": 1024, "throw": False}
-            options["adjoint"] = {
+            adjoints = {
                 "checkpointed": dfx.RecursiveCheckpointAdjoint(),
                 "checkpointed_all": dfx.RecursiveCheckpointAdjoint(checkpoints=1024),
                 "forward_mode": dfx.ForwardMode(),
-            }[adjoint]
-            term, solver = dfx.ODETerm(rober(jnp)), dfx.Kvaerno5()
-            return dfx.diffeqsolve(term, solver, 0.0, case["t1"], 1e-6, jnp.asarray(Y0), k, **options).ys[0]
+            }
+            options = {"solver": dfx.Kvaerno5(), "max_steps": 1024, "adjoint": adjoints[adjoint]}
+            start, tolerances = jnp.asarray(Y0), {"rtol": TOLERANCE, "atol": 1e-4 * TOLERANCE}
+            return diffrax_solve(rober(jnp), 0.0, case["t1"], start, k, **tolerances, **options).ys[0]
 
         return _jax(end, case, _forward_mode if adjoint == "forward_mode" else jax.value_and_grad)
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from .contenders import Case, Contender, Work, compile_c, jax_work
 from .harness import Benchmark
-from .peers import diffrax_stats
+from .peers import diffrax_solve, diffrax_stats
 from .pictures import work_precision_picture
 from .results import Missing, Results, at_least
 
@@ -102,19 +102,8 @@ def diffrax(method: str):
         field = _problem(case).field
 
         def solve(y0, args, rtol, atol):
-            sol = dfx.diffeqsolve(
-                dfx.ODETerm(field),
-                getattr(dfx, method)(),
-                0.0,
-                case["t1"],
-                1e-6,
-                y0,
-                args,
-                stepsize_controller=dfx.PIDController(rtol=rtol, atol=atol, pcoeff=0.3, icoeff=0.4),
-                adjoint=dfx.ForwardMode(),
-                max_steps=STEPS_AT_MOST,
-                throw=False,
-            )
+            options = {"solver": getattr(dfx, method)(), "max_steps": STEPS_AT_MOST}
+            sol = diffrax_solve(field, 0.0, case["t1"], y0, args, rtol, atol=atol, **options)
             y = jnp.where(sol.result == dfx.RESULTS.successful, jax.tree.leaves(sol.ys)[0][0], jnp.nan)
             return y, *diffrax_stats(sol)
 

@@ -21,7 +21,7 @@ def depends(jaxpr: Jaxpr, marked: Sequence[bool], *, differentiably: bool = Fals
 
     for eqn in jaxpr.eqns:
         inputs = [read(atom) for atom in eqn.invars]
-        outputs = _equation(eqn, inputs, differentiably) if any(inputs) else [False] * len(eqn.outvars)
+        outputs = depends_in(eqn, inputs, differentiably) if any(inputs) else [False] * len(eqn.outvars)
         for var, mark in zip(eqn.outvars, outputs, strict=True):
             known[var] = mark and (not differentiably or _inexact(var))
     return [read(atom) for atom in jaxpr.outvars]
@@ -36,7 +36,8 @@ def _inside(jaxpr) -> Jaxpr:
     return opened(jaxpr)[0]
 
 
-def _equation(eqn: JaxprEqn, inputs: list[bool], differentiably: bool) -> list[bool]:
+def depends_in(eqn: JaxprEqn, inputs: list[bool], differentiably: bool = False) -> list[bool]:
+    """Which outputs of one equation depend on its marked inputs."""
     match eqn.primitive.name:
         case "stop_gradient" if differentiably:
             return [False] * len(eqn.outvars)
@@ -60,8 +61,8 @@ def _while(eqn: JaxprEqn, inputs: list[bool], differentiably: bool) -> list[bool
     cond, body = _inside(eqn.params["cond_jaxpr"]), _inside(eqn.params["body_jaxpr"])
     while True:
         after = depends(body, body_consts + carry, differentiably=differentiably)
-        if not differentiably and any(depends(cond, cond_consts + carry)):
-            return [True] * len(carry)
+        if not differentiably and any(depends(cond, cond_consts + carry)):  # how often it turns: all that changes
+            after = [a or b is not c for a, b, c in zip(after, body.outvars, body.invars[n_body:], strict=True)]
         new = [a or b for a, b in zip(carry, after, strict=True)]
         if new == carry:
             return carry

@@ -15,8 +15,8 @@ ELEMENTWISE = frozenset(
         *("bessel_i1e", "bitcast_convert_type", "cbrt", "ceil", "clamp", "complex", "conj", "convert_element_type"),
         *("copy", "copy_p", "cos", "cosh", "digamma", "div", "eq", "erf", "erf_inv", "erfc", "exp", "exp2", "expm1"),
         *("floor", "ge", "gt", "igamma", "igammac", "imag", "integer_pow", "is_finite", "le", "lgamma", "log", "log1p"),
-        *("once",),
-        *("logistic", "lt", "max", "min", "mul", "ne", "neg", "nextafter", "not", "or", "polygamma", "pow"),
+        *("logistic", "lt", "max", "min", "mul", "ne", "neg", "nextafter", "not", "once", "or", "polygamma"),
+        "pow",
         *("random_gamma_grad", "real", "reduce_precision", "regularized_incomplete_beta", "rem", "round", "rsqrt"),
         *("select_n", "shift_left", "shift_right_arithmetic", "shift_right_logical", "sign", "sin", "sinh", "sqrt"),
         *("square", "stop_gradient", "sub", "tan", "tanh", "xor", "zeta"),
@@ -76,7 +76,7 @@ def scan_parts(eqn: JaxprEqn) -> tuple[int, int]:
     JAX's names of these numbers change from version to version; what is scanned over has one axis more outside.
     """
     body = opened(eqn.params["jaxpr"])[0]
-    axes = lambda atom: len(getattr(atom.aval, "shape", ()))
+    axes = lambda atom: len(shape_of(atom))
     n_carry = sum(axes(a) == axes(b) for a, b in zip(eqn.outvars, body.outvars, strict=True))
     n_whole = sum(axes(a) == axes(b) for a, b in zip(eqn.invars, body.invars, strict=True))
     return n_whole - n_carry, n_carry
@@ -104,6 +104,21 @@ def scatter_targets(eqn: JaxprEqn, places: np.ndarray) -> np.ndarray:
         mode = "clip" if clipped else "fill"
         target = jax.lax.gather(numbers, jnp.asarray(places), back, sizes, mode=mode, fill_value=0)
     return np.ravel(np.asarray(target))
+
+
+def indexed_numbers(eqn: JaxprEqn, numbers: list[np.ndarray], places: list[Any]) -> np.ndarray:
+    """A slice at known places, or an update of one: the primitive itself, on the numbers of the entries."""
+    params = eqn.params | ({"fill_value": 0} if "fill_value" in eqn.params else {})
+    with jax.ensure_compile_time_eval():
+        return np.asarray(eqn.primitive.bind(*map(jnp.asarray, [*numbers, *places]), **params))
+
+
+def matrices(eqn: JaxprEqn, side: int, x: np.ndarray) -> np.ndarray:
+    """An operand of a contraction with its axes gathered to (batch, free, summed)."""
+    summed, batch = (axes[side] for axes in eqn.params["dimension_numbers"])
+    free = [i for i in range(x.ndim) if i not in (*summed, *batch)]
+    counts = [math.prod(x.shape[i] for i in axes) for axes in (batch, free, summed)]
+    return x.transpose(*batch, *free, *summed).reshape(counts)
 
 
 def _slice(x, *, start_indices, limit_indices, strides, **_):

@@ -91,11 +91,11 @@ def solve_ensemble(
         return call_jitted(_solve, field, settings, parts._replace(rows=rows), gradient, options)
 
     with gradient.explained():
-        if under_jit() or jax.default_backend() != "cpu" or not known(parts, options):
+        threads = streams or (cores() if n >= _MANY else 1)
+        if threads == 1 or under_jit() or jax.default_backend() != "cpu" or not known(parts, options):
             solution = run(parts.rows)
         else:
             key = split_static((field, settings, parts._replace(rows=None), gradient, options))[1]
-            threads = streams or (cores() if n >= _MANY else 1)
             solution = in_streams(run, parts.rows, n, settings[1], threads, key)
     return report_many(solution, throw)
 

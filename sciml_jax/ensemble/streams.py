@@ -28,7 +28,7 @@ def in_streams(run: Callable[[PyTree], PyTree], rows: PyTree, n: int, chunk: int
     """
     grain = _GRAIN if chunk is None else chunk * max(1, _GRAIN // chunk)
     count = min(_PIECES * streams, n // grain)
-    if streams < 2 or count < 2:
+    if count < 2:
         return run(rows)
     size = -(-n // count // grain) * grain
     count = -(-n // size)

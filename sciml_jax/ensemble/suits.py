@@ -6,6 +6,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
 from ..core.primitives import called, linear_solve_parts, opened, shape_of, size_of
 from .rules import RULES
+from .rules.loops import turns
 from .values import LARGEST
 
 MOST = 20_000  # scalar operations; they take about a minute to compile
@@ -36,7 +37,7 @@ def _operations(eqn: JaxprEqn) -> int:
     if inner is not None:
         return _count(inner[0])
     if name == "scan":
-        return min(eqn.params["length"], 64) * _count(opened(eqn.params["jaxpr"])[0])
+        return turns(eqn) * _count(opened(eqn.params["jaxpr"])[0])
     if name == "custom_linear_solve":
         return _count(linear_solve_parts(eqn)[0])
     nested = [v for v in eqn.params.values() if isinstance(v, Jaxpr | ClosedJaxpr)]

@@ -13,8 +13,9 @@ from jaxtyping import PyTree
 from scipy import sparse
 
 from ..core import Closed, close
-from ..core.primitives import called, opened, scan_parts
-from .pattern_rules import RULES, Rows, TooDense, check_density, dense, fold, repeat, size, union
+from ..core.primitives import called, dtype_of, opened, scan_parts
+from ..core.primitives import size_of as size
+from .pattern_rules import RULES, Rows, TooDense, check_density, dense, fold, repeat, union
 
 # the derivative of these is the user's own: `round` inside may have one, so that nothing may be cut there
 _OWN_DERIVATIVE = {"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"}
@@ -51,7 +52,7 @@ def pattern(function: Callable, *args: PyTree, argument: int = 0) -> sparse.csr_
     start = 0
     for i in own:
         end = start + size(variables[i])
-        if jnp.issubdtype(_dtype(variables[i]), jnp.inexact):
+        if jnp.issubdtype(dtype_of(variables[i]), jnp.inexact):
             inputs[i] = sparse.eye_array(end - start, n, k=start, dtype=bool, format="csr")
         start = end
     # only captured arrays are constants: a value of an argument may be another one in the next call
@@ -63,10 +64,6 @@ def pattern(function: Callable, *args: PyTree, argument: int = 0) -> sparse.csr_
         return None
     rows = [_rows(a, var, n) for a, var in zip(outputs, closed.jaxpr.outvars, strict=True)]
     return sparse.csr_array(sparse.vstack(rows, format="csr")) if rows else sparse.csr_array((0, n), dtype=bool)
-
-
-def _dtype(atom) -> Any:
-    return getattr(atom.aval, "dtype", np.dtype(bool))
 
 
 def _rows(a: Rows | None, atom, n: int) -> Rows:
@@ -106,7 +103,7 @@ class _Walk:
                 continue
             for var, a in zip(eqn.outvars, self._equation(eqn, inputs, value), strict=True):
                 check_density(0 if a is None else a.nnz, self.n)
-                depends[var] = a if not self.cut or jnp.issubdtype(_dtype(var), jnp.inexact) else None
+                depends[var] = a if not self.cut or jnp.issubdtype(dtype_of(var), jnp.inexact) else None
         return [None if isinstance(a, Literal) else depends.get(a) for a in jaxpr.outvars]
 
     def _equation(self, eqn: JaxprEqn, inputs: list, value: Callable) -> list[Rows | None]:

@@ -6,7 +6,6 @@ rows of the outputs.
 """
 
 import functools
-import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -16,7 +15,8 @@ import numpy as np
 from jax.extend.core import JaxprEqn
 from scipy import sparse
 
-from ..core.primitives import ELEMENTWISE, MOVES, scatter_targets
+from ..core.primitives import ELEMENTWISE, MOVES, indexed_numbers, matrices, scatter_targets, shape_of
+from ..core.primitives import size_of as size
 
 Rows: TypeAlias = Any  # a boolean sparse.csr_array (size of the variable, entries of the input)
 
@@ -29,16 +29,6 @@ def check_density(count: int, n: int) -> None:
     """Gives up on patterns that would take seconds and gigabytes."""
     if count > max(2**22, 64 * n):
         raise TooDense
-
-
-def shape_of(atom) -> tuple[int, ...]:
-    """The shape of a variable; () for what is no array."""
-    return tuple(getattr(atom.aval, "shape", ()))
-
-
-def size(atom) -> int:
-    """Number of entries of a variable."""
-    return math.prod(shape_of(atom))
 
 
 def union(*rows: Rows | None) -> Rows | None:
@@ -119,10 +109,7 @@ def _indexed(eqn: JaxprEqn, inputs: list, value: Callable) -> list[Rows | None]:
     if any(p is None for p in places) or any(a is not None for a in inputs[sliced:]):
         return dense(eqn, inputs)
     rows, numbers = _numbered(eqn.invars[:sliced], inputs[:sliced])
-    params = eqn.params | ({"fill_value": 0} if "fill_value" in eqn.params else {})
-    with jax.ensure_compile_time_eval():
-        out = eqn.primitive.bind(*map(jnp.asarray, [*numbers, *places]), **params)
-    return [rows[np.ravel(np.asarray(out))]]
+    return [rows[np.ravel(indexed_numbers(eqn, numbers, places))]]
 
 
 def _scatter(eqn: JaxprEqn, inputs: list, value: Callable) -> list[Rows | None]:
@@ -173,16 +160,8 @@ def _contracted(eqn: JaxprEqn, inputs: list, value: Callable) -> list[Rows | Non
         shape = shape_of(eqn.invars[1 - side])
         counts = np.ones(shape, bool) if factor is None else np.not_equal(factor, 0)
         numbers = np.arange(a.shape[0], dtype=np.int32).reshape(shape_of(eqn.invars[side]))
-        total = union(total, _products(a, _matrices(eqn, side, numbers), _matrices(eqn, 1 - side, counts), side))
+        total = union(total, _products(a, matrices(eqn, side, numbers), matrices(eqn, 1 - side, counts), side))
     return [total]
-
-
-def _matrices(eqn: JaxprEqn, side: int, x: np.ndarray) -> np.ndarray:
-    """An operand of a contraction with its axes gathered to (batch, free, summed)."""
-    summed, batch = (axes[side] for axes in eqn.params["dimension_numbers"])
-    free = [i for i in range(x.ndim) if i not in (*summed, *batch)]
-    counts = [int(np.prod([x.shape[i] for i in axes], dtype=int)) for axes in (batch, free, summed)]
-    return x.transpose(*batch, *free, *summed).reshape(counts)
 
 
 def _products(a: Rows, mine: np.ndarray, others: np.ndarray, side: int) -> Rows:

@@ -100,7 +100,7 @@ class Auto(Method):
         return any(method.prepares for method in self.methods)
 
     def init_counts(self) -> dict[str, int]:
-        return _sum([*(method.init_counts() for method in self.methods)])
+        return _sum([method.init_counts() for method in self.methods])
 
     def state_counts(self, state: MethodState) -> dict[str, Array]:
         return {"switches": state.carry.switches}

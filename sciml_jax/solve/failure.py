@@ -33,7 +33,7 @@ def report(solution: Solution, t_span: tuple, throw: bool) -> Solution:
     # an eager gradient or jvp wraps what it differentiates; the values inside are known
     result = jax.lax.stop_gradient(solution.result)
     if not known(result):
-        return _checked(solution, result)
+        return checked(solution, result)
     if bool(np.all(succeeded(result))):
         return solution
     arrays, rest = eqx.partition(solution, eqx.is_array)
@@ -41,7 +41,7 @@ def report(solution: Solution, t_span: tuple, throw: bool) -> Solution:
     raise SolveError(_message(plain, jax.lax.stop_gradient(t_span)), plain)
 
 
-def _checked(solution: Solution, result: RESULT) -> Solution:
+def checked(solution: Solution, result: RESULT) -> Solution:
     """The solution, which cannot be computed without checking that the solve did not fail, and neither can derivatives.
 
     A number that is 1 once the check has been made multiplies every array: a compiled gradient that has no use for

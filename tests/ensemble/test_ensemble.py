@@ -162,6 +162,19 @@ def test_one_that_fails_changes_no_other(backend):
     assert error.value.solution.y.shape == (4,)
 
 
+def test_failing_under_jit():
+    """A compiled call cannot count, but it says why, and a gradient of it does not go through unnoticed."""
+
+    def ends(y0):
+        return sj.solve_ensemble(lambda t, y, args: y * y, (0.0, 1.0), y0, max_steps=50, throw=True).y.sum()
+
+    good = np.array([0.1, 0.2, 0.3, 0.4])
+    np.testing.assert_allclose(jax.jit(ends)(good), (good / (1 - good)).sum(), rtol=1e-6)
+    for compiled in (jax.jit(ends), jax.jit(jax.grad(ends))):
+        with pytest.raises(Exception, match="max_steps"):
+            jax.block_until_ready(compiled(np.array([0.1, 0.2, 2.0, 0.4])))
+
+
 @BACKENDS
 def test_complex_states_and_backwards(backend):
     many = sj.solve_ensemble(

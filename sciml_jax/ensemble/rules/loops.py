@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.extend.core import Jaxpr, JaxprEqn
 from jaxtyping import Array
 
-from ...core.dependencies import depends
+from ...core.dependencies import depends_in
 from ...core.loop import lane_active_p
 from ...core.primitives import dtype_of, linear_solve_parts, opened, scan_parts, shape_of, size_of
 from ..values import LARGEST, Scalars, Stacked, Value, as_entries, scalars, stack, unstack, varies, widened
@@ -73,7 +73,7 @@ def while_loop(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
     start, atoms = operands[n_cond + n_body :], body.invars[n_body:]
     masked = [e.params["carried"] for e in cond.eqns if e.primitive is lane_active_p]
     carried = masked[0] if masked else len(start)
-    differs = _differing(cond, body, of_cond, of_body, start)
+    differs = depends_in(eqn, [varies(x) for x in operands])
     layouts = [Layout.of(a, d, large=i >= carried) for i, (a, d) in enumerate(zip(atoms, differs, strict=True))]
 
     def values(state):
@@ -95,18 +95,10 @@ def while_loop(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
     return values(jax.lax.while_loop(lambda state: jnp.any(active(state)), turn, state))
 
 
-def _differing(cond: Jaxpr, body: Jaxpr, of_cond, of_body, start) -> list[bool]:
-    """What a loop carries that differs between lanes, to a fixed point."""
-    consts, carry = [varies(x) for x in of_body], [varies(x) for x in start]
-    fixed = [a is b for a, b in zip(body.invars[len(consts) :], body.outvars, strict=True)]
-    while True:
-        after = depends(body, [*consts, *carry])
-        if any(depends(cond, [*map(varies, of_cond), *carry])):  # lanes end at different turns
-            after = [a or not same for a, same in zip(after, fixed, strict=True)]
-        new = [a or b for a, b in zip(carry, after, strict=True)]
-        if new == carry:
-            return carry
-        carry = new
+def turns(eqn: JaxprEqn) -> int:
+    """How often the body of a scan is written out."""
+    length, equations = eqn.params["length"], len(opened(eqn.params["jaxpr"])[0].eqns)
+    return length if length <= _TURNS and length * equations <= _EQUATIONS else 1
 
 
 def scan(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
@@ -115,16 +107,10 @@ def scan(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
     n_consts, n_carry = scan_parts(eqn)
     length, n = eqn.params["length"], n_consts + n_carry
     whole, carry, xs = operands[:n_consts], operands[n_consts:n], operands[n:]
-    if length and (length <= _TURNS and length * len(body.eqns) <= _EQUATIONS):
+    if length and turns(eqn) == length:
         return _written_out(run, eqn, body, consts, whole, carry, xs)
-    differs, marks = [varies(x) for x in carry], [varies(x) for x in whole]
-    while True:
-        after = depends(body, [*marks, *differs, *map(varies, xs)])
-        new = [a or b for a, b in zip(differs, after, strict=False)]
-        if new == differs:
-            break
-        differs = new
-    layouts = [Layout.of(a, d) for a, d in zip(body.outvars, [*differs, *after[n_carry:]], strict=True)]
+    differs = depends_in(eqn, [varies(x) for x in operands])
+    layouts = [Layout.of(a, d) for a, d in zip(body.outvars, differs, strict=True)]
 
     def turn(state, rows):
         values = [layout.unpack(part) for layout, part in zip(layouts, state, strict=False)]
@@ -197,8 +183,8 @@ def cond(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
             parts = [layout.pack(x, run.lanes) for layout, x in zip(layouts, outs[k], strict=True)]
             chosen = [x.chosen(here, a, b) for x, a, b in zip(layouts, parts, chosen, strict=True)]
         return [layout.unpack(part) for layout, part in zip(layouts, chosen, strict=True)]
-    marks = [depends(jaxpr, [varies(x) for x in rest]) for jaxpr, _ in branches]
-    layouts = [Layout.of(v, any(m)) for v, m in zip(eqn.outvars, zip(*marks, strict=True), strict=True)]
+    differs = depends_in(eqn, [varies(x) for x in operands])
+    layouts = [Layout.of(v, d) for v, d in zip(eqn.outvars, differs, strict=True)]
 
     def branch(jaxpr, consts):
         def one():

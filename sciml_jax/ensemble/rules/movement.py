@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import JaxprEqn
 
-from ...core.primitives import MOVES, dtype_of, scatter_targets, shape_of, size_of
+from ...core.primitives import MOVES, dtype_of, indexed_numbers, scatter_targets, shape_of, size_of
 from ..values import Scalars, Value, as_entries, scalars, varies
 
 _CHAIN = 64  # entries of an array that selections go through when an index differs between lanes
@@ -51,9 +51,7 @@ def indexed(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
     data, places = operands[:sliced], operands[sliced:]
     if _known(places):
         pool, numbers = _numbered(data)
-        params = eqn.params | ({"fill_value": 0} if "fill_value" in eqn.params else {})
-        with jax.ensure_compile_time_eval():
-            numbers = eqn.primitive.bind(*map(jnp.asarray, [*numbers, *places]), **params)
+        numbers = indexed_numbers(eqn, numbers, places)
         return [_taken(pool, numbers, dtype_of(eqn.outvars[0]))]
     if eqn.primitive.name == "gather" or size_of(eqn.invars[0]) > _CHAIN:
         return NotImplemented

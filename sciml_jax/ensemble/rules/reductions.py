@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import JaxprEqn
 
-from ...core.primitives import dtype_of, shape_of
-from ..values import Value, as_entries, scalars
+from ...core.primitives import dtype_of, matrices, shape_of
+from ..values import Scalars, Value, as_entries, scalars
 
 
 def _lines(eqn: JaxprEqn, value: Value, axes: tuple[int, ...]) -> list[list]:
@@ -59,19 +59,15 @@ def cumulative(combine: Callable) -> Callable:
         for line in entries.reshape(-1, entries.shape[-1]):
             for before, here in zip(order, order[1:], strict=False):
                 line[here] = combine(jnp.asarray(line[before]), jnp.asarray(line[here]))
-        return [
-            scalars(list(np.moveaxis(entries, -1, axis).ravel()), shape_of(eqn.outvars[0]), dtype_of(eqn.outvars[0]))
-        ]
+        return [Scalars(np.moveaxis(entries, -1, axis), dtype_of(eqn.outvars[0]))]
 
     return rule
 
 
 def contraction(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
     """Products of small matrices, written out."""
-    (summed, other_summed), (batch, other_batch) = eqn.params["dimension_numbers"]
     shape, dtype = shape_of(eqn.outvars[0]), dtype_of(eqn.outvars[0])
-    a = _matrices(as_entries(operands[0]), summed, batch)
-    b = _matrices(as_entries(operands[1]), other_summed, other_batch)
+    a, b = (matrices(eqn, side, as_entries(x)) for side, x in enumerate(operands))
     values = []
     for left, right in zip(a, b, strict=True):
         for row in left:
@@ -80,13 +76,6 @@ def contraction(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
                 products = [jnp.asarray(x, dtype) * jnp.asarray(y, dtype) for x, y in pairs]
                 values.append(reduce(lambda x, y: x + y, products) if products else jnp.zeros((), dtype))
     return [scalars(values, shape, dtype)]
-
-
-def _matrices(entries: np.ndarray, summed, batch) -> np.ndarray:
-    """The entries with their axes gathered to (batch, free, summed)."""
-    free = [i for i in range(entries.ndim) if i not in (*summed, *batch)]
-    counts = [int(np.prod([entries.shape[i] for i in axes], dtype=int)) for axes in (batch, free, summed)]
-    return entries.transpose(*batch, *free, *summed).reshape(counts)
 
 
 def _lowest(dtype):
