@@ -31,12 +31,18 @@ class Sweep(NamedTuple):
     scale: np.ndarray  # of the final states
 
 
+def _lorenz(xp) -> Callable:
+    """Lorenz's equations, of whose parameters only rho is no constant, in C neither."""
+    field = lorenz(xp)
+    return lambda t, y, args: field(t, y, (10.0, args[0], 8.0 / 3.0))
+
+
 SWEEPS = {
     "lorenz": Sweep(
-        lorenz,
+        _lorenz,
         np.array([1.0, 0.0, 0.0]),
-        lambda n: (10.0, np.linspace(0.0, 21.0, n), 8.0 / 3.0),
-        (None, 0, None),
+        lambda n: (np.linspace(0.0, 21.0, n),),
+        (0,),
         "Tsit5",
         1.0,
         np.ones(3),
