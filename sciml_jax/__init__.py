@@ -9,7 +9,7 @@ from .core import tune as _tune  # noqa: E402
 
 _tune()
 
-from . import data, nn, train  # noqa: E402
+from . import data, ensemble, nn, train  # noqa: E402
 from .core import RESULT, Frozen, max_norm, rms_norm  # noqa: E402
 from .ensemble import solve_ensemble  # noqa: E402
 from .solve import (  # noqa: E402
@@ -213,6 +213,7 @@ __all__ = [
     "Yoshida6",
     "__version__",
     "data",
+    "ensemble",
     "fit",
     "max_norm",
     "nn",

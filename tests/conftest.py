@@ -6,7 +6,9 @@ from pathlib import Path
 # Tests compile much and run little: machine code without LLVM's optimisation is ready in two thirds of the time. What
 # users run is tested in float32, by doctests, notebooks and the README's commands.
 if "JAX_ENABLE_X64" not in os.environ:
-    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+    # Eight devices, of which all but the tests of meshes use the first.
+    flags = "--xla_backend_optimization_level=0 --xla_force_host_platform_device_count=8"
+    os.environ.setdefault("XLA_FLAGS", flags)
 
 import jax
 import pytest

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from ..data import DataError
-from . import fit
+from . import fit, launch
 from .parser import Parser, UsageError
 from .versions import version
 
@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"sciml-jax {version('sciml-jax')}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     fit.add(commands)
+    launch.add(commands)
     name = "sciml-jax"
     try:
         options = parser.parse_args(argv)

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import ArrayLike, PyTree
 
 from ..core import call_jitted, close
@@ -20,6 +21,7 @@ from .axes import Split, split
 from .chunks import in_chunks
 from .lanes import run_lanes
 from .report import report_many
+from .sharded import automatic, on_mesh
 from .streams import cores, in_streams
 from .suits import unsuited
 
@@ -39,6 +41,7 @@ def solve_ensemble(
     backend: str = "auto",
     chunk: int | None = None,
     streams: int | None = None,
+    mesh: Mesh | None = None,
     gradient: Gradient | None = None,
     throw: bool = False,
     **options: Any,
@@ -57,6 +60,9 @@ def solve_ensemble(
       results is that of one chunk.
     - `streams`: threads that share the trajectories out among them, on CPU and outside `jit`; by default one a core
       from 16,384 trajectories on. Fewer are worth it where each takes long.
+    - `mesh`: a `jax.sharding.Mesh`, over all axes of which the trajectories are shared out; every device runs its own
+      loops, and none waits for another. It may span several processes (`sj.connect`), each of which then calls this
+      function with the same input and holds its own share of the results.
     - `gradient`: `sj.Recorded()` by default: reverse mode, in which a chunk is solved again before it is pulled back;
       `sj.Forward()` for forward mode, in the same lanes.
     - `throw`: raise `sj.SolveError` if any trajectory failed; by default look at `sol.result`.
@@ -81,8 +87,8 @@ def solve_ensemble(
     if "state" in options:
         raise ValueError("an ensemble starts anew: state= continues single solves, by solve_ode")
     gradient = arguments.instance("gradient", Recorded() if gradient is None else gradient, Gradient)
-    settings = (backend, None if chunk is None else arguments.count("chunk", chunk))
-    streams = None if streams is None else arguments.count("streams", streams)
+    settings = (backend, None if chunk is None else arguments.count("chunk", chunk), automatic(mesh))
+    streams = 1 if mesh is not None else streams if streams is None else arguments.count("streams", streams)
     options = {name: _as_arrays(value) if name in ("save", "step_to") else value for name, value in options.items()}
     parts = split(_span(t_span), arguments.floats(y0), args, in_axes)
     n = jax.tree.leaves(parts.rows)[0].shape[0]
@@ -117,7 +123,7 @@ def _as_arrays(x: Any) -> Any:
 
 
 def _solve(field, settings: tuple, parts: Split, gradient: Gradient, options: dict) -> Solution:
-    backend, chunk = settings
+    backend, chunk, mesh = settings
     shared = [x if is_traced_leaf(x) else None for x in parts.shared]
 
     def one(shared, row):
@@ -129,12 +135,23 @@ def _solve(field, settings: tuple, parts: Split, gradient: Gradient, options: di
     solve = close(one, shared, row)
     n = jax.tree.leaves(parts.rows)[0].shape[0]
     if backend == "auto":
-        worth = jax.default_backend() == "cpu" and n >= _FEWEST and unsuited(solve.jaxpr) is None
+        platform = mesh.devices.flat[0].platform if mesh else jax.default_backend()
+        worth = platform == "cpu" and n >= _FEWEST and unsuited(solve.jaxpr) is None
         backend = "lanes" if worth else "vmap"
-    if backend == "vmap":
-        run, size = jax.vmap(lambda row: solve(shared, row)), chunk or max(n, 1)
-    else:
-        run = partial(run_lanes, solve, shared, forward_mode=gradient.forward_mode)
+    most = None
+    if backend == "lanes":
         implicit = isinstance(method := options.get("method"), Method) and method.uses_jacobian
-        size = min(chunk or (_IMPLICIT_LANES if implicit else _LANES), max(n, 1))
-    return in_chunks(run, parts.rows, n, size)
+        most = _IMPLICIT_LANES if implicit else _LANES
+
+    def share(given, rows):
+        """What one device solves: all, without a mesh."""
+        solve, shared = given
+        if backend == "vmap":
+            run = jax.vmap(lambda row: solve(shared, row))
+        else:
+            run = partial(run_lanes, solve, shared, forward_mode=gradient.forward_mode)
+        count = jax.tree.leaves(rows)[0].shape[0]
+        return in_chunks(run, rows, count, min(chunk or most or count, max(count, 1)))
+
+    given = (solve, shared)
+    return on_mesh(share, given, parts.rows, n, mesh) if mesh else share(given, parts.rows)

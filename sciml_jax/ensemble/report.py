@@ -1,7 +1,7 @@
 """How an ensemble says that some of its solves failed."""
 
 import jax
-import numpy as np
+import jax.numpy as jnp
 
 from ..core import RESULT, succeeded
 from ..solve.failure import SolveError, checked, known
@@ -15,14 +15,14 @@ def report_many(solution: Solution, throw: bool) -> Solution:
     result = jax.lax.stop_gradient(solution.result)
     if not known(result):
         return checked(solution, result)
-    good = np.asarray(succeeded(result))
-    failed = np.flatnonzero(~good)
-    if not failed.size:
+    failed = ~succeeded(result)
+    count = int(jnp.sum(failed))  # by JAX, as results may lie on devices of other processes
+    if not count:
         return solution
-    first = int(failed[0])
+    first = int(jnp.argmax(failed))
     reason = RESULT[jax.tree.map(lambda x: x[first], result)]  # type: ignore[type-arg, name-defined, valid-type]
     raise SolveError(
-        f"{failed.size} of {good.size} solves failed, the first of them number {first}: {reason}\n"
+        f"{count} of {failed.size} solves failed, the first of them number {first}: {reason}\n"
         "With throw=False all trajectories come back, and sol.result says which of them to leave out.",
         solution,
     )
