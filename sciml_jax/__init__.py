@@ -11,7 +11,7 @@ _tune()
 
 from . import data, ensemble, nn, train  # noqa: E402
 from .core import RESULT, Frozen, max_norm, rms_norm  # noqa: E402
-from .ensemble import solve_ensemble  # noqa: E402
+from .ensemble import solve_ensemble, sweep  # noqa: E402
 from .solve import (  # noqa: E402
     ALF,
     BDF,
@@ -221,5 +221,6 @@ __all__ = [
     "solve_dae",
     "solve_ensemble",
     "solve_ode",
+    "sweep",
     "train",
 ]

@@ -23,7 +23,7 @@ SIBLINGS = {"models", "pinn", "operators", "implicit", "discovery", "inverse"}
 FRONTS = {f"{PACKAGE}.solve.{name}" for name in ("ode", "sde", "cde", "dde", "dae", "jump")}
 # What a plain installation has; the optional packages are imported inside the functions that need them.
 REQUIRED = {"jax", "jaxlib", "equinox", "optax", "jaxtyping", "lineax", "optimistix", "numpy", "scipy"}
-OPTIONAL = {"matplotlib", "tqdm", "orbax"}
+OPTIONAL = {"matplotlib", "tqdm", "orbax", "zarr"}
 ONLY = {"core": {"jax", "equinox", "jaxtyping", "numpy"}}
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import jax
 
+from ..core.store import open_folder
 from ..data import DataError, Series, hudson_bay, read_csv
 from ..models.fit_lotka_volterra import polish_steps
 from ..plot.figure import INSTALL
-from ..train.store import open_folder
 from .bar import JobBar
 from .job import STEPS, UNIVERSAL_STEPS, Job, run_job
 from .output import write

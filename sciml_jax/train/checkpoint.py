@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import PyTree
 
-from . import store
+from ..core import store
 from .history import History, StageSpan
 from .serialize import from_config, pack_array, to_config, unpack_array
 

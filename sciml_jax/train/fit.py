@@ -12,6 +12,7 @@ import jax.core
 import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray, PyTree
 
+from ..core.store import open_folder, sweep
 from .batches import as_source
 from .callbacks import Callback, check_callbacks
 from .checkpoint import Checkpoint
@@ -25,7 +26,6 @@ from .problem import check_objective
 from .progress import open_bar
 from .runner import Run
 from .stages import AbstractStage, adam
-from .store import open_folder, sweep
 from .validation import as_validation
 
 

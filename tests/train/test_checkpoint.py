@@ -292,7 +292,7 @@ def test_a_random_key_in_the_state_is_restored(tmp_path):
 
 
 def test_a_full_disk_does_not_cost_the_result(tmp_path, monkeypatch):
-    from sciml_jax.train import store
+    from sciml_jax.core import store
 
     def full(*arguments, **options):
         raise OSError("no space left on device")

@@ -19,8 +19,7 @@ import numpy as np
 import pytest
 
 from sciml_jax import nn, train
-from sciml_jax.core import Frozen
-from sciml_jax.train import store
+from sciml_jax.core import Frozen, store
 from sciml_jax.train.names import find, name_of
 
 pytestmark = pytest.mark.float32
@@ -187,8 +186,8 @@ def test_a_new_field_of_a_class_takes_its_default_and_a_lost_one_is_named(tmp_pa
         "os:system",
         "builtins:eval",
         "subprocess:Popen",
-        "sciml_jax.train.store:os.system",
-        "sciml_jax.train.store:shutil",
+        "sciml_jax.core.store:os.system",
+        "sciml_jax.core.store:shutil",
         "equinox.nn:jax.numpy.load",
         "jaxlike:thing",
         "jax.nn:no_such_function",

@@ -1,0 +1,114 @@
+"""How results are reduced while a sweep runs: the contract, and reductions by functions of one's own."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import jax
+import numpy as np
+from jaxtyping import PyTree
+
+State: TypeAlias = dict[str, np.ndarray]
+
+
+class Reduction(ABC):
+    """A summary of many results that is brought up to date chunk by chunk.
+
+    A reduction of one's own defines three functions of NumPy arrays for a single array of results: `start(like)`, the
+    state before the first row, for results with the shape and dtype of `like`; `add(state, rows)`, the state after
+    more rows; `finish(state)`, the summary. A state is a dictionary of arrays, which is what a sweep keeps on disk.
+    Results may be any pytree: each of its arrays has a state of its own.
+    """
+
+    @abstractmethod
+    def start(self, like: jax.ShapeDtypeStruct) -> State:
+        """The state before the first row; `like` has the shape of one row."""
+
+    @abstractmethod
+    def add(self, state: State, rows: np.ndarray) -> State:
+        """The state after `rows`, an array with a leading axis of trajectories."""
+
+    @abstractmethod
+    def finish(self, state: State) -> Any:
+        """The summary."""
+
+
+class Fold:
+    """A reduction by functions of one's own, of whole results and with the points that they belong to.
+
+    **Arguments:** `start`, a pytree of arrays (numbers) before the first row; `add(state, points, results)`, which
+    returns a new state and leaves the old one as it is, of NumPy arrays with a leading axis of trajectories;
+    `finish(state)`, by default the state.
+
+    >>> import numpy as np, sciml_jax as sj
+    >>> def add(best, points, y):
+    ...     i = np.argmax(y)
+    ...     return np.stack([points[i], y[i]]) if y[i] > best[1] else best
+    >>> best = sj.ensemble.Fold(np.array([np.nan, -np.inf]), add)
+    >>> sj.sweep(lambda x: -((x - 0.25) ** 2), np.linspace(0, 1, 9), reduce=best, progress=False).reduced.tolist()
+    [0.25, 0.0]
+    """
+
+    def __init__(self, start: PyTree, add: Callable[[PyTree, PyTree, PyTree], PyTree], finish: Callable = lambda x: x):
+        self.begin, self.add, self.finish = jax.tree.map(np.asarray, start), add, finish
+
+
+def _settings(part: Reduction) -> dict[str, np.ndarray]:
+    return {name: np.asarray(value) for name, value in vars(part).items()}
+
+
+class Reducer:
+    """The reductions of a sweep together: `spec` is a reduction, a fold, or a pytree (a dictionary) of these."""
+
+    def __init__(self, spec: PyTree, like: PyTree):
+        self.parts, self.tree = jax.tree.flatten(spec, is_leaf=lambda x: isinstance(x, Reduction | Fold))
+        wrong = [x for x in self.parts if not isinstance(x, Reduction | Fold)]
+        if wrong or not self.parts:
+            raise TypeError(
+                f"reduce must be a reduction such as sj.ensemble.Moments(), or a dictionary of these; got {spec!r}"
+            )
+        leaves, self.results = jax.tree.flatten(like)
+        self.states: list = [
+            part.begin if isinstance(part, Fold) else [part.start(x) for x in leaves] for part in self.parts
+        ]
+
+    def add(self, points: PyTree, results: PyTree) -> None:
+        """Brings all states up to date."""
+        rows = jax.tree.leaves(results)
+        states = []
+        for part, state in zip(self.parts, self.states, strict=True):
+            if isinstance(part, Fold):
+                states.append(jax.tree.map(np.asarray, part.add(state, points, results)))
+            else:
+                states.append([part.add(one, x) for one, x in zip(state, rows, strict=True)])
+        self.states = states
+
+    def finish(self) -> PyTree:
+        """The summaries, in the structure of the spec; each in the structure of the results."""
+        out = [
+            part.finish(state)
+            if isinstance(part, Fold)
+            else jax.tree.unflatten(self.results, [part.finish(one) for one in state])
+            for part, state in zip(self.parts, self.states, strict=True)
+        ]
+        return jax.tree.unflatten(self.tree, out)
+
+    def described(self) -> list[str]:
+        """What tells these reductions from others: kinds, settings, and the names of what they keep."""
+        kinds = [
+            type(part).__name__
+            + ("" if isinstance(part, Fold) else str(jax.tree.map(np.ndarray.tolist, _settings(part))))
+            for part in self.parts
+        ]
+        return [*kinds, *sorted(self.arrays())]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The states as arrays by name."""
+        paths = jax.tree.leaves_with_path(self.states)
+        return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(x) for path, x in paths}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """The states as they were when `arrays` was taken."""
+        paths, tree = jax.tree.flatten_with_path(self.states)
+        names = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in paths]
+        self.states = jax.tree.unflatten(tree, [arrays[name] for name in names])

@@ -1,0 +1,143 @@
+"""`sweep`: a function over more rows of parameters than fit into memory."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
+from ...solve import arguments
+from ..processes import gathered
+from ..streams import cores
+from .archive import Archive, Memory, names
+from .points import Points, as_points
+from .progress import progress_bar
+from .reduction import Reducer
+
+
+class Swept(NamedTuple):
+    """What a sweep has found: the results of all rows (NumPy arrays, or Zarr arrays on disk; `None` where they were
+    not kept), the finished reductions (`None` without), and the number of rows."""
+
+    results: PyTree
+    reduced: PyTree
+    n: int
+
+
+def sweep(
+    run: Callable[[PyTree], PyTree],
+    points: PyTree | Points,
+    *,
+    reduce: PyTree = None,
+    keep: bool | None = None,
+    out: str | os.PathLike | None = None,
+    chunk: int = 16_384,
+    streams: int | None = None,
+    progress: bool = True,
+) -> Swept:
+    """Runs a function over rows of parameters, chunk by chunk: their number is bounded by time alone, not by memory.
+
+    **Arguments:**
+
+    - `run(rows) -> results`: a function of many rows at once, such as one that calls `sj.solve_ensemble`. It is
+      compiled once; rows and results are pytrees of arrays with a leading axis of the chunk's length.
+    - `points`: a pytree of arrays with a leading axis, or what makes rows as they are needed: `sj.ensemble.Grid`,
+      `Sobol`, `LatinHypercube`, `SaltelliDesign`, `Generated`.
+    - `reduce`: `sj.ensemble.Moments()`, `Quantiles(...)`, `Histogram(...)`, `Extremes()`, `Fold(...)`, or a dictionary
+      of such: summaries that are kept up to date, so that results need not be kept.
+    - `keep`: whether all results are kept, in memory or in `out`; by default where there is no `reduce`.
+    - `out`: a folder, from which a sweep that was killed goes on when it is called again: nothing that was written down
+      is lost, and nothing counts twice. Results are kept there as Zarr arrays (`results.zarr`, with the points). Who
+      changes `run` gives another folder: only points, shapes and reductions are compared.
+    - `chunk`: rows that run together. Memory is that of two chunks more than there are `streams`.
+    - `streams`: threads that run chunks; by default one a core on a CPU that is one device, else one.
+    - `progress`: a progress bar.
+
+    **Returns** `Swept(results, reduced, n)`. Reductions see the chunks in order: their values do not depend on
+    `streams`, nor on being interrupted.
+
+    **Raises** `ValueError` for points without rows, results without the axis of the chunk, or an `out` that holds
+    another sweep; whatever `run` raises, after what is done was written down.
+
+    >>> import jax.numpy as jnp, sciml_jax as sj
+    >>> def ends(rates):
+    ...     sol = sj.solve_ensemble(lambda t, y, rate: -rate * y, (0.0, 1.0), 1.0, rates, in_axes=(None, 0))
+    ...     return jnp.where(sol.success, sol.y, jnp.nan)
+    >>> rates = sj.ensemble.Sobol(4096, (0.0, 2.0))
+    >>> found = sj.sweep(ends, rates, reduce=sj.ensemble.Moments(), chunk=1024, progress=False)
+    >>> float(found.reduced.mean)  # (1 - exp(-2)) / 2
+    0.4323...
+    """
+    points = as_points(points)
+    chunk = min(arguments.count("chunk", chunk), points.n)
+    if points.n < 1:
+        raise ValueError("there are no points: a sweep needs one row at least")
+    if out is not None and jax.process_count() > 1:
+        raise ValueError("out= is for sweeps of one process: let each process sweep over points of its own")
+    call, like = _compiled(run, points, chunk)
+    reducer = None if reduce is None else Reducer(reduce, like)
+    keep = reduce is None if keep is None else keep
+    results = Memory(points.n, like, keep) if out is None else Archive(out, points, like, reducer, keep)
+    with progress_bar(progress, results.done, points.n) as advance:
+        try:
+            for rows, values in _chunks(call, points, results.done, chunk, streams):
+                if reducer:
+                    reducer.add(rows, values)
+                results.add(rows, values)
+                advance(_count(rows))
+        finally:
+            results.save()
+    return Swept(results.kept(), reducer.finish() if reducer else None, points.n)
+
+
+def _count(rows: PyTree) -> int:
+    return jax.tree.leaves(rows)[0].shape[0]
+
+
+def _compiled(run: Callable, points: Points, chunk: int) -> tuple[Callable, PyTree]:
+    """`run`, compiled for a chunk, and the shapes of one row of its results."""
+    rows = jax.tree.map(jnp.asarray, points.rows(0, chunk))
+    counts = {x.shape[:1] for x in jax.tree.leaves(rows)}
+    if counts != {(chunk,)}:
+        raise ValueError(f"points.rows(0, {chunk}) must have {chunk} rows; got {sorted(counts)}")
+    compiled = jax.jit(run).lower(rows).compile()
+    out = compiled.out_info
+    for name, x in zip(names(out, "results"), jax.tree.leaves(out), strict=True):
+        if x.shape[:1] != (chunk,):
+            raise ValueError(
+                f"results of a sweep lead with the axis of the chunk, here {chunk}; {name} has the shape {x.shape}"
+            )
+    return compiled, jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), out)
+
+
+def _chunks(
+    call: Callable, points: Points, start: int, chunk: int, streams: int | None
+) -> Iterator[tuple[PyTree, PyTree]]:
+    """The rows of every chunk and its results, in order; the next ones are under way meanwhile."""
+    alone = jax.default_backend() == "cpu" and jax.device_count() == 1
+    threads = arguments.count("streams", streams) if streams else cores() if alone else 1
+
+    def solve(at: int):
+        rows = points.rows(at, min(at + chunk, points.n))
+        count = _count(rows)
+        # the last chunk repeats its last row: another length would have to be compiled
+        full = jax.tree.map(lambda x: jnp.asarray(np.concatenate([x, np.repeat(x[-1:], chunk - count, 0)])), rows)
+        return rows, jax.tree.map(lambda x: np.asarray(x)[:count], gathered(call(full)))
+
+    waiting: deque[Future] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for at in range(start, points.n, chunk):
+                waiting.append(pool.submit(solve, at))
+                if len(waiting) > threads + 1:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
