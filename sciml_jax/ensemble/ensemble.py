@@ -1,5 +1,6 @@
 """`solve_ensemble`: one differential equation, many initial states, parameters and time spans."""
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from ..solve.sensitivity import Gradient, Recorded
 from ..solve.solution import Solution
 from .axes import Split, split
 from .chunks import in_chunks
+from .kernel import no_kernel, run_kernel
 from .lanes import run_lanes
 from .report import report_many
 from .sharded import automatic, on_mesh
@@ -27,6 +29,7 @@ from .suits import unsuited
 
 # trajectories of a chunk: with more, XLA no longer makes one function of the loop (Rosenbrock steps are long code)
 _LANES, _IMPLICIT_LANES = 64, 16
+_WARP = 32  # trajectories of a program of a kernel, which wait for the slowest of them
 _MANY = 16_384  # trajectories from which threads are worth their pieces, however cheap one is
 _FEWEST = 4  # trajectories for which lanes are worth their code
 
@@ -55,9 +58,11 @@ def solve_ensemble(
       `(axis of t_span, axis of y0, axis of args)`. An entry is an int, `None` (shared by all), or a pytree of these.
     - `backend`: `"vmap"` batches the solve by `jax.vmap`. `"lanes"` takes every small array apart, so that a chunk of
       trajectories is straight-line code over vectors, and each chunk ends with its own slowest trajectory: 5 to 10
-      times faster for small systems on CPU. `"auto"` chooses by platform, field and number.
-    - `chunk`: trajectories that run together (lanes: 64, and 16 with implicit methods; vmap: all). Memory beside the
-      results is that of one chunk.
+      times faster for small systems on CPU. `"kernel"` is the same in one kernel of a GPU, for solves whose every
+      array has 256 entries at most (final states, few saved times); for others it warns, with the reason, and batches.
+      `"auto"` chooses by platform, field and number.
+    - `chunk`: trajectories that run together (lanes: 64, and 16 with implicit methods; kernels: 32; vmap: all). Memory
+      beside the results is that of one chunk.
     - `streams`: threads that share the trajectories out among them, on CPU and outside `jit`; by default one a core
       from 16,384 trajectories on. Fewer are worth it where each takes long.
     - `mesh`: a `jax.sharding.Mesh`, over all axes of which the trajectories are shared out; every device runs its own
@@ -82,8 +87,10 @@ def solve_ensemble(
     >>> sol.y.shape, bool(sol.success.all())
     ((100,), True)
     """
-    if backend not in ("auto", "vmap", "lanes"):
-        raise ValueError(f'backend is "auto", "vmap" or "lanes"; got {backend!r}')
+    if backend not in ("auto", "vmap", "lanes", "kernel"):
+        raise ValueError(f'backend is "auto", "vmap", "lanes" or "kernel"; got {backend!r}')
+    if backend == "kernel" and chunk is not None and (chunk < 16 or chunk & (chunk - 1)):
+        raise ValueError(f"a program of a kernel runs a power of two of trajectories, 16 or more; got chunk={chunk!r}")
     if "state" in options:
         raise ValueError("an ensemble starts anew: state= continues single solves, by solve_ode")
     gradient = arguments.instance("gradient", Recorded() if gradient is None else gradient, Gradient)
@@ -134,24 +141,31 @@ def _solve(field, settings: tuple, parts: Split, gradient: Gradient, options: di
     row = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), parts.rows)
     solve = close(one, shared, row)
     n = jax.tree.leaves(parts.rows)[0].shape[0]
-    if backend == "auto":
-        platform = mesh.devices.flat[0].platform if mesh else jax.default_backend()
+    platform = mesh.devices.flat[0].platform if mesh else jax.default_backend()
+    lanes = chunk or _WARP
+    if backend == "kernel" or (backend == "auto" and platform == "gpu"):
+        why = no_kernel(solve, shared, parts.rows, lanes)
+        if why and backend == "kernel":
+            warnings.warn(f"the solve does not become a kernel, and runs as under vmap: {why}", stacklevel=2)
+        backend = "vmap" if why else "kernel"
+    elif backend == "auto":
         worth = platform == "cpu" and n >= _FEWEST and unsuited(solve.jaxpr) is None
         backend = "lanes" if worth else "vmap"
-    most = None
-    if backend == "lanes":
-        implicit = isinstance(method := options.get("method"), Method) and method.uses_jacobian
-        most = _IMPLICIT_LANES if implicit else _LANES
+    implicit = isinstance(method := options.get("method"), Method) and method.uses_jacobian
+    forward = {"forward_mode": gradient.forward_mode}
 
     def share(given, rows):
         """What one device solves: all, without a mesh."""
         solve, shared = given
-        if backend == "vmap":
-            run = jax.vmap(lambda row: solve(shared, row))
-        else:
-            run = partial(run_lanes, solve, shared, forward_mode=gradient.forward_mode)
         count = jax.tree.leaves(rows)[0].shape[0]
-        return in_chunks(run, rows, count, min(chunk or most or count, max(count, 1)))
+        if backend == "kernel":
+            return run_kernel(solve, shared, rows, lanes=lanes, interpret=platform == "cpu", **forward)
+        if backend == "lanes":
+            size = chunk or (_IMPLICIT_LANES if implicit else _LANES)
+            run = partial(run_lanes, solve, shared, **forward)
+        else:
+            size, run = chunk or count, jax.vmap(lambda row: solve(shared, row))
+        return in_chunks(run, rows, count, min(size, max(count, 1)))
 
     given = (solve, shared)
     return on_mesh(share, given, parts.rows, n, mesh) if mesh else share(given, parts.rows)

@@ -47,15 +47,20 @@ class Interpreter:
         if eqn.primitive is lane_active_p:
             return [self.predicate] if eqn.params["carried"] is None else operands
         if not any(map(varies, operands)):
-            return _uniform(jaxpr, eqn, operands)
+            constant = not eqn.effects and not any(isinstance(x, jax.core.Tracer) for x in operands)
+            if constant and (self.strict or _is_index(eqn)):
+                with jax.ensure_compile_time_eval():
+                    return evaluate(jaxpr, eqn, operands)
+            if not self.strict:
+                return evaluate(jaxpr, eqn, operands)
         stacked = any(isinstance(x, Stacked) for x in operands)
         inner = called(eqn)
         # a function with its own rule for batches keeps it where it works on large arrays
         if inner is not None and not (stacked and eqn.primitive.name == "custom_vmap_call"):
             return self.run(*inner, operands)
         name = eqn.primitive.name
-        if name in loops.RULES:
-            return loops.RULES[name](self, eqn, operands)
+        if name in loops.RULES and (outputs := loops.RULES[name](self, eqn, operands)) is not NotImplemented:
+            return outputs
         small = not stacked and all(size_of(v) <= LARGEST for v in eqn.outvars)
         if small and name in RULES:
             outputs = RULES[name](self, eqn, operands)
@@ -65,27 +70,28 @@ class Interpreter:
             raise NotInLanes(f"{name} of {', '.join(str(v.aval) for v in eqn.invars)} has no lanes")
         return self._stacked(jaxpr, eqn, operands)
 
+    def some(self, on: Array) -> Array:
+        """Whether any lane is on."""
+        # in a kernel, numbers can be reduced, truth values cannot
+        return jnp.max(on.astype(jnp.int32)) > 0 if self.strict else jnp.any(on)
+
     def _stacked(self, jaxpr: Jaxpr, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
         """As `jax.vmap` runs it."""
         full = [stack(x, self.lanes) if varies(x) else x for x in operands]
         axes = [0 if varies(x) else None for x in operands]
-        run = jax.vmap(lambda *xs: _evaluate(jaxpr, eqn, xs), in_axes=axes, axis_size=self.lanes)
+        run = jax.vmap(lambda *xs: evaluate(jaxpr, eqn, xs), in_axes=axes, axis_size=self.lanes)
         return [unstack(x) for x in run(*full)]
 
 
-def _uniform(jaxpr: Jaxpr, eqn: JaxprEqn, operands: list) -> list:
-    """An equation in which all lanes agree; where it makes indices out of constants, it is done while tracing."""
-    small = all(
+def _is_index(eqn: JaxprEqn) -> bool:
+    """Whether an equation may make indices, which are needed while tracing."""
+    return all(
         size_of(v) <= _FOLDED and any(jnp.issubdtype(dtype_of(v), kind) for kind in (jnp.integer, jnp.bool_))
         for v in eqn.outvars
     )
-    if small and not eqn.effects and not any(isinstance(x, jax.core.Tracer) for x in operands):
-        with jax.ensure_compile_time_eval():
-            return _evaluate(jaxpr, eqn, operands)
-    return _evaluate(jaxpr, eqn, operands)
 
 
-def _evaluate(jaxpr: Jaxpr, eqn: JaxprEqn, operands) -> list:
+def evaluate(jaxpr: Jaxpr, eqn: JaxprEqn, operands) -> list:
     """The equation as JAX runs it: a jaxpr of its own, since that needs nothing private of JAX."""
     operand = {v: x for v, x in zip(eqn.invars, operands, strict=True) if not isinstance(v, Literal)}
     alone = jaxpr.replace(

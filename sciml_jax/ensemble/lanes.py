@@ -1,6 +1,8 @@
 """A function of one trajectory, run for many in lock step: its jaxpr evaluated on scalars of lanes."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeAlias
 
 import equinox as eqx
 import jax
@@ -12,6 +14,8 @@ from ..core import Closed
 from ..solve.sensitivity.leaves import is_inexact
 from .interpreter import Interpreter
 from .values import stack, unstack
+
+Evaluate: TypeAlias = Callable[[Callable, PyTree], PyTree]
 
 
 def run_lanes(
@@ -31,17 +35,33 @@ def run_lanes(
     Cost: every entry of every small array is an operation to trace and to compile. A gradient backwards repeats the
     solve, so that nothing is kept between the two passes.
     """
+    return differentiable(one, shared, mapped, partial(_interpret, strict=strict), forward_mode=forward_mode)
+
+
+def differentiable(
+    one: Closed,
+    shared: PyTree,
+    mapped: PyTree,
+    evaluate: Evaluate,
+    *,
+    backwards: Evaluate | None = None,
+    forward_mode: bool = False,
+) -> PyTree:
+    """`one(shared, row)` for all rows by `evaluate(function, (captured, shared, rows))`, with derivatives that run the
+    same way; `backwards` evaluates those of reverse mode, if `evaluate` is not to, and then values and tangents are
+    evaluated apart: `jax.jacfwd` batches tangents alone, and a kernel's results are batched together."""
     arrays = jax.tree.map(jnp.asarray, (one.captured, shared, mapped))
     moving, still = eqx.partition(arrays, is_inexact)
 
     def function(captured, shared, row):
         return eqx.tree_at(lambda c: c.captured, one, captured)(shared, row) if captured else one(shared, row)
 
-    wrap = _forward if forward_mode else _backward
-    return wrap(function, strict, moving, still)
+    if forward_mode:
+        return _forward(function, evaluate, moving, still, apart=backwards is not None)
+    return _backward(function, evaluate, backwards or evaluate, moving, still)
 
 
-def _interpret(function, strict: bool, arrays) -> PyTree:
+def _interpret(function, arrays, *, strict: bool) -> PyTree:
     """All lanes of `function(captured, shared, row)`."""
     captured, shared, mapped = arrays
     lanes = jax.tree.leaves(mapped)[0].shape[0]
@@ -62,12 +82,12 @@ def _hidden_one(rows: PyTree) -> Array | None:
     return jnp.where(jnp.max(smallest) > jnp.inf, 0.5, 1.0)
 
 
-def _forward(function, strict: bool, moving, still) -> PyTree:
+def _forward(function, evaluate: Evaluate, moving, still, *, apart: bool) -> PyTree:
     """With forward-mode derivatives: the tangents run in the same lanes."""
 
     @jax.custom_jvp
     def run(moving):
-        return _interpret(function, strict, eqx.combine(moving, still))
+        return evaluate(function, eqx.combine(moving, still))
 
     @run.defjvp
     def _(primals, tangents):
@@ -79,7 +99,8 @@ def _forward(function, strict: bool, moving, still) -> PyTree:
             return out, [d for x, d in zip(*map(jax.tree.leaves, (out, d_out)), strict=True) if is_inexact(x)]
 
         arrays = eqx.combine(primals[0], still)
-        out, d_out = _interpret(both, strict, tuple(zip(arrays, tangents[0], strict=True)))
+        out, d_out = evaluate(both, tuple(zip(arrays, tangents[0], strict=True)))
+        out = evaluate(function, arrays) if apart else out
         flat, tree = jax.tree.flatten(out)
         moved = iter(d_out)
         return out, jax.tree.unflatten(tree, [next(moved) if is_inexact(x) else _no_tangent(x) for x in flat])
@@ -91,12 +112,12 @@ def _no_tangent(x) -> np.ndarray:
     return np.zeros(x.shape, jax.dtypes.float0)
 
 
-def _backward(function, strict: bool, moving, still) -> PyTree:
+def _backward(function, evaluate: Evaluate, backwards: Evaluate, moving, still) -> PyTree:
     """With reverse-mode derivatives: a lane is solved again and pulled back at once."""
 
     @jax.custom_vjp
     def run(moving, still):
-        return _interpret(function, strict, eqx.combine(moving, still))
+        return evaluate(function, eqx.combine(moving, still))
 
     def forward(moving, still):
         return run(moving, still), (moving, still)
@@ -115,7 +136,7 @@ def _backward(function, strict: bool, moving, still) -> PyTree:
 
         captured, shared, mapped = eqx.combine(moving, still)
         wanted = jax.tree.map(lambda x: None if x.dtype == jax.dtypes.float0 else x, cotangent)
-        of_captured, of_shared, of_rows = _interpret(pull, strict, (captured, shared, (mapped, wanted)))
+        of_captured, of_shared, of_rows = backwards(pull, (captured, shared, (mapped, wanted)))
         total: Any = jax.tree.map(lambda x: jnp.sum(x, axis=0), (of_captured, of_shared))
         return (*total, of_rows), jax.tree.map(lambda x: None, still)
 

@@ -30,8 +30,8 @@ def sorted_saves(saves: tuple[Save, ...], t_span) -> tuple[bool, ...]:
 def _is_sorted(save: Save, t_span) -> bool:
     if not isinstance(save, Times) or not known(save.ts, t_span) or np.ndim(save.ts) != 1:
         return False
-    gaps = np.diff(np.asarray(save.ts))
-    return bool(np.all(gaps <= 0) if t_span[1] < t_span[0] else np.all(gaps >= 0))
+    gaps, (t0, t1) = np.diff(np.asarray(save.ts)), map(np.asarray, t_span)  # by NumPy: JAX would trace it under jit
+    return bool(np.all(gaps <= 0) if t1 < t0 else np.all(gaps >= 0))
 
 
 def save_requests(saves: tuple[Save, ...], t_span, y0) -> None:

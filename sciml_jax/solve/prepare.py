@@ -113,15 +113,20 @@ def prepare(request: Request) -> Job:
         residual=residual,
         progress=Bar() if request.progress else None,
         max_steps=_max_steps(request),
-        max_events=request.max_events,
+        max_events=_max_events(request),
     )
+
+
+def _max_events(request: Request) -> int:
+    """Room for events; the first one that ends the solve is the last."""
+    return 1 if all(event.terminates for event in request.events) else request.max_events
 
 
 def _max_steps(request: Request) -> int:
     """The bound on attempts; where the number of steps is prescribed, it is that and what may cut them."""
     if not isinstance(request.controller, EqualSteps):
         return request.max_steps
-    cuts = (request.max_events if request.events else 0) + (0 if request.step_to is None else request.step_to.size)
+    cuts = (_max_events(request) if request.events else 0) + (0 if request.step_to is None else request.step_to.size)
     return request.controller.n + cuts
 
 

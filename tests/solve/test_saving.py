@@ -57,6 +57,13 @@ def test_times_are_traced():
         np.testing.assert_allclose(run(ts), exact(ts), rtol=3e-7)
 
 
+def test_times_and_span_that_are_arrays_inside_jit():
+    """Arrays of JAX that are known although the solve around them is being traced."""
+    ts, t0, t1 = np.array([0.8, 0.2]), jnp.asarray(0.0), jnp.asarray(1.0)
+    inside = jax.jit(lambda y0: sj.solve_ode(lambda t, y, args: -y, (t0, t1), y0, save=ts, rtol=1e-8).y)
+    np.testing.assert_allclose(inside(1.0), np.exp(-ts), rtol=1e-6)
+
+
 def test_no_times_at_all():
     sol = solve([])
     assert sol.y.shape == (0, 2) and sol.t.shape == (0,) and int(sol.n) == 0

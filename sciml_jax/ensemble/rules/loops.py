@@ -73,8 +73,11 @@ def while_loop(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
     start, atoms = operands[n_cond + n_body :], body.invars[n_body:]
     masked = [e.params["carried"] for e in cond.eqns if e.primitive is lane_active_p]
     carried = masked[0] if masked else len(start)
-    differs = depends_in(eqn, [varies(x) for x in operands])
-    layouts = [Layout.of(a, d, large=i >= carried) for i, (a, d) in enumerate(zip(atoms, differs, strict=True))]
+    differs = [run.strict or d for d in depends_in(eqn, [varies(x) for x in operands])]
+    layouts = [
+        Layout.of(a, d, large=i >= carried and not run.strict)
+        for i, (a, d) in enumerate(zip(atoms, differs, strict=True))
+    ]
 
     def values(state):
         return [layout.unpack(part) for layout, part in zip(layouts, state, strict=True)]
@@ -92,7 +95,7 @@ def while_loop(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
         return [*kept, *new[carried:]]
 
     state = [layout.pack(x, run.lanes) for layout, x in zip(layouts, start, strict=True)]
-    return values(jax.lax.while_loop(lambda state: jnp.any(active(state)), turn, state))
+    return values(jax.lax.while_loop(lambda state: run.some(active(state)), turn, state))
 
 
 def turns(eqn: JaxprEqn) -> int:
@@ -109,7 +112,9 @@ def scan(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
     whole, carry, xs = operands[:n_consts], operands[n_consts:n], operands[n:]
     if length and turns(eqn) == length:
         return _written_out(run, eqn, body, consts, whole, carry, xs)
-    differs = depends_in(eqn, [varies(x) for x in operands])
+    if run.strict and (xs or len(body.outvars) > n_carry):
+        return NotImplemented  # a kernel has no arrays to take rows from
+    differs = [run.strict or d for d in depends_in(eqn, [varies(x) for x in operands])]
     layouts = [Layout.of(a, d) for a, d in zip(body.outvars, differs, strict=True)]
 
     def turn(state, rows):
@@ -183,7 +188,7 @@ def cond(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
             parts = [layout.pack(x, run.lanes) for layout, x in zip(layouts, outs[k], strict=True)]
             chosen = [x.chosen(here, a, b) for x, a, b in zip(layouts, parts, chosen, strict=True)]
         return [layout.unpack(part) for layout, part in zip(layouts, chosen, strict=True)]
-    differs = depends_in(eqn, [varies(x) for x in operands])
+    differs = [run.strict or d for d in depends_in(eqn, [varies(x) for x in operands])]
     layouts = [Layout.of(v, d) for v, d in zip(eqn.outvars, differs, strict=True)]
 
     def branch(jaxpr, consts):

@@ -9,9 +9,10 @@ import numpy as np
 from jax.extend.core import JaxprEqn
 
 from ...core.primitives import MOVES, dtype_of, indexed_numbers, scatter_targets, shape_of, size_of
-from ..values import Scalars, Value, as_entries, scalars, varies
+from ..values import LARGEST, Scalars, Value, as_entries, scalars, varies
 
-_CHAIN = 64  # entries of an array that selections go through when an index differs between lanes
+# entries of an array that selections go through when an index differs between lanes; in kernels there is no other way
+_CHAIN = 64
 
 
 def _numbered(operands: list[Value]) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -53,7 +54,7 @@ def indexed(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
         pool, numbers = _numbered(data)
         numbers = indexed_numbers(eqn, numbers, places)
         return [_taken(pool, numbers, dtype_of(eqn.outvars[0]))]
-    if eqn.primitive.name == "gather" or size_of(eqn.invars[0]) > _CHAIN:
+    if eqn.primitive.name == "gather" or size_of(eqn.invars[0]) > (LARGEST if run.strict else _CHAIN):
         return NotImplemented
     return _chain(run, eqn, data, places)
 
