@@ -16,6 +16,7 @@ NAMES = (
     "vmap_saves",
     "ensemble",
     "ensemble_streams",
+    "ensemble_gpu",
     "orbits",
     "work_precision",
     "rober",
