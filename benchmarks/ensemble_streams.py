@@ -1,66 +1,141 @@
-"""Ensembles on two cores: the same sweep by one thread and by two."""
+"""Ensembles on two cores: the same work by one thread and by two, and what two cores give a program in C."""
 
+import json
 import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
-from .contenders import Case, Contender, Work
+from .contenders import Case, Contender, Work, compile_c
 from .ensemble import SWEEPS
 from .harness import Benchmark
-from .results import Results, at_least
+from .results import Results, at_least, for_information
 
 # the harness lets XLA have one thread
 FREE = {"NPROC": "2", "XLA_FLAGS": ""}
 LORENZ, ROBER = "102,400 Lorenz", "16,384 ROBER"
 
 
-def ours(streams: int):
+def _free() -> None:
+    """All cores: the harness pins to one."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, range(os.cpu_count() or 1))
+
+
+def _prepared(case: dict) -> tuple[Callable, tuple, tuple]:
+    """The ensemble as a function of its parameters, the parameters, and the axes of those that differ."""
+    import jax.numpy as jnp
+
+    import sciml_jax as sj  # before the first array is made
+
+    sweep, rtol = SWEEPS[case["problem"]], case["tolerance"]
+    field, method = sweep.make(jnp), getattr(sj, sweep.method)()
+
+    def solve(args, axes, **options):
+        options = {"method": method, "rtol": rtol, "atol": sweep.atol * rtol} | options
+        sol = sj.solve_ensemble(field, (0.0, case["t1"]), sweep.y0, args, in_axes=(None, axes), **options)
+        return sol.y, sol.stats["steps"]
+
+    return solve, sweep.args(case["n"]), sweep.axes
+
+
+def eager(streams: int):
+    """One call of `solve_ensemble`."""
+
     def prepare(case: dict) -> Work:
-        if hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, range(os.cpu_count() or 1))  # the harness pins to one core
+        _free()
+        solve, args, axes = _prepared(case)
         import jax
         import jax.numpy as jnp
 
-        import sciml_jax as sj  # before the first array is made
+        args = jax.tree.map(jnp.asarray, args)
+        call = lambda point: jax.block_until_ready(solve(args, axes, streams=streams))  # noqa: E731
+        call(None)
+        return Work(call, _report)
 
-        sweep, rtol = SWEEPS[case["problem"]], case["tolerance"]
-        field, args = sweep.make(jnp), jax.tree.map(jnp.asarray, sweep.args(case["n"]))
-        method = getattr(sj, sweep.method)()
-        options = {"method": method, "rtol": rtol, "atol": sweep.atol * rtol, "streams": streams}
+    return prepare
 
-        def solve(point):
-            sol = sj.solve_ensemble(field, (0.0, case["t1"]), sweep.y0, args, in_axes=(None, sweep.axes), **options)
-            return jax.block_until_ready((sol.y, sol.stats["steps"]))
 
-        solve(None)
-        return Work(solve, lambda out: {"steps": int(np.sum(out[1]))})
+def swept(streams: int):
+    """`sj.sweep`, which keeps all results."""
+
+    def prepare(case: dict) -> Work:
+        _free()
+        solve, args, _ = _prepared(case)
+        import sciml_jax as sj
+
+        points = tuple(np.broadcast_to(x, case["n"]) for x in args)
+        axes, chunk = (0,) * len(points), max(64, case["n"] // 16)
+        run = lambda args: solve(args, axes)  # noqa: E731
+        call = lambda point: sj.sweep(run, points, chunk=chunk, streams=streams, progress=False).results  # noqa: E731
+        call(None)
+        return Work(call, _report)
+
+    return prepare
+
+
+def _report(output) -> dict:
+    return {"steps": int(np.sum(output[1]))}
+
+
+def c(processes: int):
+    """The program of `ensemble`, which solves its share in each of so many processes, one a core."""
+
+    def prepare(case: dict) -> Work:
+        _free()
+        program = compile_c(Path(__file__).with_name("lorenz_lanes.c"), flags=["-ffast-math"])
+        pinned = shutil.which("taskset") is not None
+        share = [str(case["n"] // processes), repr(case["tolerance"]), repr(case["t1"])]
+
+        def run(solves: int) -> list[dict]:
+            pins = [["taskset", "-c", str(core)] if pinned else [] for core in range(processes)]
+            commands = [[*pin, str(program), *share, str(solves)] for pin in pins]
+            running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
+            return [json.loads(process.communicate()[0]) for process in running]
+
+        return Work(
+            call=lambda point: run(1),
+            report=lambda outs: {"steps": sum(out["steps"] for out in outs)},
+            clock=lambda point, calls: [
+                max(times) for times in zip(*(out["times"] for out in run(calls)), strict=True)
+            ],
+        )
 
     return prepare
 
 
 def judge(results: Results) -> list:
-    return [
-        at_least(
-            f"{name}: one thread over two, at least 1.8",
-            1.8,
-            lambda name=name: results.number(name, "ours_1") / results.number(name, "ours_2"),
-        )
+    def ratio(name: str, kind: str) -> Callable[[], float]:
+        return lambda: results.number(name, f"{kind}_1") / results.number(name, f"{kind}_2")
+
+    bars = [
+        at_least(f"{name}, {what}: one thread over two, at least 1.8", 1.8, ratio(name, kind))
         for name in (LORENZ, ROBER)
+        for kind, what in (("eager", "in one call"), ("sweep", "swept"))
     ]
+    return [*bars, for_information(f"{LORENZ}, in C: one process over two", ratio(LORENZ, "c"))]
 
 
+KINDS = {"eager": (eager, ()), "sweep": (swept, ()), "c": (c, ("cc",))}
+JAX = tuple(f"{kind}_{n}" for kind in ("eager", "sweep") for n in (1, 2))
 BENCHMARK = Benchmark(
     name="ensemble_streams",
-    title="ensembles in float64, called eagerly, by one thread and by two",
-    contenders=[Contender(f"ours_{n}", ours(n), env=FREE) for n in (1, 2)],
+    title="ensembles in float64 on one core and on two",
+    contenders=[
+        Contender(f"{kind}_{n}", make(n), needs, env=FREE) for kind, (make, needs) in KINDS.items() for n in (1, 2)
+    ],
     cases=[
         Case(LORENZ, {"problem": "lorenz", "n": 102_400, "t1": 1.0, "tolerance": 1e-6}),
-        Case(ROBER, {"problem": "rober", "n": 16_384, "t1": 1e5, "tolerance": 1e-6}),
+        Case(ROBER, {"problem": "rober", "n": 16_384, "t1": 1e5, "tolerance": 1e-6}, contenders=JAX),
     ],
     smoke_cases=[Case("4096 Lorenz", {"problem": "lorenz", "n": 4096, "t1": 0.1, "tolerance": 1e-3})],
     judge=judge,
+    base="eager_1",
     rounds=7,
-    notes=["Both on all cores of the machine; results are assembled from pieces, which is part of the time."],
+    notes=["All on all cores of the machine; assembling the results of a call is part of its time."],
 )
 
 if __name__ == "__main__":
