@@ -47,6 +47,7 @@ def solve_ensemble(
     mesh: Mesh | None = None,
     gradient: Gradient | None = None,
     throw: bool = False,
+    progress: bool = False,
     **options: Any,
 ) -> Solution:
     r"""Solves $dy/dt = f(t, y, \mathrm{args})$ for many initial states, parameters or time spans at once.
@@ -71,6 +72,7 @@ def solve_ensemble(
     - `gradient`: `sj.Recorded()` by default: reverse mode, in which a chunk is solved again before it is pulled back;
       `sj.Forward()` for forward mode, in the same lanes.
     - `throw`: raise `sj.SolveError` if any trajectory failed; by default look at `sol.result`.
+    - `progress`: a progress bar over the trajectories, outside `jit` and without a mesh.
     - `options`: everything else that `solve_ode` takes: `method`, `rtol`, `atol`, `save`, `events`, `dt`, ...
 
     **Returns** a `Solution` whose leaves lead with an axis of trajectories, in the order of the input: `sol.y`,
@@ -91,6 +93,8 @@ def solve_ensemble(
         raise ValueError(f'backend is "auto", "vmap", "lanes" or "kernel"; got {backend!r}')
     if backend == "kernel" and chunk is not None and (chunk < 16 or chunk & (chunk - 1)):
         raise ValueError(f"a program of a kernel runs a power of two of trajectories, 16 or more; got chunk={chunk!r}")
+    if progress and mesh is not None:
+        raise ValueError("progress= is for ensembles without a mesh: sj.sweep shows the progress of one on a mesh")
     if "state" in options:
         raise ValueError("an ensemble starts anew: state= continues single solves, by solve_ode")
     gradient = arguments.instance("gradient", Recorded() if gradient is None else gradient, Gradient)
@@ -105,11 +109,12 @@ def solve_ensemble(
 
     with gradient.explained():
         threads = streams or (cores() if n >= _MANY else 1)
-        if threads == 1 or under_jit() or jax.default_backend() != "cpu" or not known(parts, options):
+        threads = threads if jax.default_backend() == "cpu" else 1
+        if (threads == 1 and not progress) or under_jit() or not known(parts, options):
             solution = run(parts.rows)
         else:
             key = split_static((field, settings, parts._replace(rows=None), gradient, options))[1]
-            solution = in_streams(run, parts.rows, n, settings[1], threads, key)
+            solution = in_streams(run, parts.rows, n, settings[1], threads, key, progress)
     return report_many(solution, throw)
 
 

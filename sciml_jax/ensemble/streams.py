@@ -10,8 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from .progress import progress_bar
+
 _GRAIN = 1024  # trajectories of the smallest piece, whose call costs as much as a few hundred of them
 _PIECES = 4  # a core, so that one with harder trajectories leaves its last pieces to others
+_SHOWN = 50  # pieces of an ensemble that shows how far it is
 _warm: dict = {}  # what has been compiled, and what a row of its results looks like
 
 
@@ -20,16 +23,29 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_streams(run: Callable[[PyTree], PyTree], rows: PyTree, n: int, chunk: int | None, streams: int, key) -> PyTree:
+def in_streams(
+    run: Callable[[PyTree], PyTree],
+    rows: PyTree,
+    n: int,
+    chunk: int | None,
+    streams: int,
+    key,
+    progress: bool = False,
+) -> PyTree:
     """`run(rows)` of n rows, in pieces of equal size that `streams` threads take in turn; results in their order.
 
     XLA runs a program for CPU in the thread that calls it, without Python's lock. `key` stands for what `run` compiles:
     the first piece of something new is run alone. Pieces are whole numbers of chunks; the last repeats its last row.
+    With `progress` a bar moves piece by piece.
     """
     grain = _GRAIN if chunk is None else chunk * max(1, _GRAIN // chunk)
-    count = min(_PIECES * streams, n // grain)
+    count = min(max(_PIECES * streams, _SHOWN if progress else 0), n // grain)
+    name = "ensemble" if progress else None
     if count < 2:
-        return run(rows)
+        with progress_bar(name, 0, n) as advance:
+            out = jax.block_until_ready(run(rows))
+            advance(n)
+        return out
     size = -(-n // count // grain) * grain
     count = -(-n // size)
     spare = size * count - n
@@ -53,6 +69,8 @@ def in_streams(run: Callable[[PyTree], PyTree], rows: PyTree, n: int, chunk: int
     arrays = [np.empty((n, *x.shape), x.dtype) for x in like]
     if first is not None:
         put(0, first)
-    with ThreadPoolExecutor(streams) as pool:
-        list(pool.map(lambda i: put(i, piece(i)), range(0 if first is None else 1, count)))
+    begin = 0 if first is None else 1
+    with progress_bar(name, begin * size, n) as advance, ThreadPoolExecutor(streams) as pool:
+        for i, _ in zip(range(begin, count), pool.map(lambda i: put(i, piece(i)), range(begin, count)), strict=True):
+            advance(min(size, n - i * size))
     return jax.tree.unflatten(tree, [jnp.asarray(x) for x in arrays])

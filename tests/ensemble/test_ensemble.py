@@ -287,3 +287,15 @@ def test_mistakes(name):
     options = {"y0": START, "args": RATES, "in_axes": (None, 0)} | given
     with pytest.raises(kind, match=words):
         sj.solve_ensemble(oscillator, (0.0, 1.0), options.pop("y0"), options.pop("args"), **options)
+
+
+@pytest.mark.parametrize("n", [40, 5000])
+def test_progress(n, capsys):
+    """A bar over the trajectories, whose results are those without it; none under jit."""
+    rates = np.linspace(0.5, 2.0, n)
+    options = {"in_axes": (None, 0), "rtol": 1e-3}
+    shown = sj.solve_ensemble(oscillator, (0.0, 1.0), START, rates, progress=True, **options)
+    assert "ensemble: 100%" in capsys.readouterr().err
+    np.testing.assert_array_equal(shown.y, sj.solve_ensemble(oscillator, (0.0, 1.0), START, rates, **options).y)
+    jax.jit(lambda r: sj.solve_ensemble(oscillator, (0.0, 1.0), START, r, progress=True, **options).y)(rates[:40])
+    assert not capsys.readouterr().err

@@ -13,10 +13,10 @@ from jaxtyping import PyTree
 
 from ...solve import arguments
 from ..processes import gathered
+from ..progress import progress_bar
 from ..streams import cores
 from .archive import Archive, Memory, names
 from .points import Points, as_points
-from .progress import progress_bar
 from .reduction import Reducer
 
 
@@ -83,7 +83,7 @@ def sweep(
     reducer = None if reduce is None else Reducer(reduce, like)
     keep = reduce is None if keep is None else keep
     results = Memory(points.n, like, keep) if out is None else Archive(out, points, like, reducer, keep)
-    with progress_bar(progress, results.done, points.n) as advance:
+    with progress_bar("sweep" if progress else None, results.done, points.n) as advance:
         try:
             for rows, values in _chunks(call, points, results.done, chunk, streams):
                 if reducer:
