@@ -61,7 +61,7 @@ def solve_ensemble(
       trajectories is straight-line code over vectors, and each chunk ends with its own slowest trajectory: 5 to 10
       times faster for small systems on CPU. `"kernel"` is the same in one kernel of a GPU, for solves whose every
       array has 256 entries at most (final states, few saved times); for others it warns, with the reason, and batches.
-      `"auto"` chooses by platform, field and number.
+      `"auto"` chooses between the first two by platform, field and number.
     - `chunk`: trajectories that run together (lanes: 64, and 16 with implicit methods; kernels: 32; vmap: all). Memory
       beside the results is that of one chunk.
     - `streams`: threads that share the trajectories out among them, on CPU and outside `jit`; by default one a core
@@ -148,9 +148,9 @@ def _solve(field, settings: tuple, parts: Split, gradient: Gradient, options: di
     n = jax.tree.leaves(parts.rows)[0].shape[0]
     platform = mesh.devices.flat[0].platform if mesh else jax.default_backend()
     lanes = chunk or _WARP
-    if backend == "kernel" or (backend == "auto" and platform == "gpu"):
+    if backend == "kernel":
         why = no_kernel(solve, shared, parts.rows, lanes)
-        if why and backend == "kernel":
+        if why:
             warnings.warn(f"the solve does not become a kernel, and runs as under vmap: {why}", stacklevel=2)
         backend = "vmap" if why else "kernel"
     elif backend == "auto":
@@ -164,7 +164,7 @@ def _solve(field, settings: tuple, parts: Split, gradient: Gradient, options: di
         solve, shared = given
         count = jax.tree.leaves(rows)[0].shape[0]
         if backend == "kernel":
-            return run_kernel(solve, shared, rows, lanes=lanes, interpret=platform == "cpu", **forward)
+            return run_kernel(solve, shared, rows, lanes=lanes, interpret=platform != "gpu", **forward)
         if backend == "lanes":
             size = chunk or (_IMPLICIT_LANES if implicit else _LANES)
             run = partial(run_lanes, solve, shared, **forward)

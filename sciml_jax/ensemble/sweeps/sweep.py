@@ -105,7 +105,12 @@ def _compiled(run: Callable, points: Points, chunk: int) -> tuple[Callable, PyTr
     counts = {x.shape[:1] for x in jax.tree.leaves(rows)}
     if counts != {(chunk,)}:
         raise ValueError(f"points.rows(0, {chunk}) must have {chunk} rows; got {sorted(counts)}")
-    compiled = jax.jit(run).lower(rows).compile()
+    try:
+        compiled = jax.jit(run).lower(rows).compile()
+    except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
+        raise TypeError(
+            "run is compiled by JAX for a chunk of rows: use jax.numpy in it (jnp.where for if), or jax.pure_callback"
+        ) from error
     out = compiled.out_info
     for name, x in zip(names(out, "results"), jax.tree.leaves(out), strict=True):
         if x.shape[:1] != (chunk,):

@@ -214,6 +214,12 @@ def test_wrong_functions_and_points(function, points, message):
         sj.sweep(function, points, progress=False)
 
 
+@pytest.mark.parametrize("function", [np.asarray, lambda p: p if p[0] > 0 else -p, lambda p: float(p[0])])
+def test_functions_that_cannot_be_compiled(function):
+    with pytest.raises(TypeError, match="run is compiled by JAX for a chunk of rows: use jax.numpy in it"):
+        sj.sweep(function, np.arange(10.0), progress=False)
+
+
 def test_progress(capsys, monkeypatch):
     sj.sweep(run, POINTS, chunk=100)
     assert "sweep: 100%" in capsys.readouterr().err
