@@ -61,10 +61,12 @@ def run(options: argparse.Namespace) -> int:
         reader = threading.Thread(target=_pass_on, args=(process, number), daemon=True)
         reader.start()
         running.append((process, reader))
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # as Ctrl-C: it ends them too
     try:
         return _wait([process for process, _ in running])
     finally:
         _end([process for process, _ in running])
+        signal.signal(signal.SIGTERM, before)
         for _, reader in running:
             reader.join(GRACE_S)
 
@@ -76,9 +78,12 @@ def _free_port() -> int:
 
 
 def _pass_on(process: subprocess.Popen, number: int) -> None:
-    """Every line with the number of the process that wrote it."""
+    """Every line with the number of the process that wrote it. When nobody reads them any longer, it is ended."""
     for line in process.stdout or ():
-        print(f"[{number}] {line}", end="" if line.endswith("\n") else "\n", flush=True)
+        try:
+            print(f"[{number}] {line}", end="" if line.endswith("\n") else "\n", flush=True)
+        except OSError:
+            process.terminate()
 
 
 def _wait(processes: list[subprocess.Popen]) -> int:

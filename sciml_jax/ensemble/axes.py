@@ -43,6 +43,8 @@ def split(t_span: tuple, y0: PyTree, args: PyTree, in_axes: Any) -> Split:
     if len(set(counts.values())) > 1:
         sizes = ", ".join(f"{name}: {n}" for name, n in counts.items())
         raise ValueError(f"the mapped axes have different lengths ({sizes}): in_axes is {in_axes!r}")
+    if 0 in counts.values():
+        raise ValueError(f"the mapped axes have length 0 ({', '.join(counts)}): there is nothing to solve")
     shared = [x if r is None else None for (_, x), r in zip(leaves, rows, strict=True)]
     return Split(shared, rows, jax.tree.structure(inputs))
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import ArrayLike, PyTree
@@ -67,8 +68,8 @@ def solve_ensemble(
     - `streams`: threads that share the trajectories out among them, on CPU and outside `jit`; by default one a core
       from 16,384 trajectories on. Fewer are worth it where each takes long.
     - `mesh`: a `jax.sharding.Mesh`, over all axes of which the trajectories are shared out; every device runs its own
-      loops, and none waits for another. It may span several processes (`sj.connect`), each of which then calls this
-      function with the same input and holds its own share of the results.
+      loops, and none waits for another. It may span several processes (`sj.ensemble.connect`), each of which then calls
+      this function with the same input and holds its own share of the results.
     - `gradient`: `sj.Recorded()` by default: reverse mode, in which a chunk is solved again before it is pulled back;
       `sj.Forward()` for forward mode, in the same lanes.
     - `throw`: raise `sj.SolveError` if any trajectory failed; by default look at `sol.result`.
@@ -91,6 +92,7 @@ def solve_ensemble(
     """
     if backend not in ("auto", "vmap", "lanes", "kernel"):
         raise ValueError(f'backend is "auto", "vmap", "lanes" or "kernel"; got {backend!r}')
+    chunk = None if chunk is None else arguments.count("chunk", chunk)
     if backend == "kernel" and chunk is not None and (chunk < 16 or chunk & (chunk - 1)):
         raise ValueError(f"a program of a kernel runs a power of two of trajectories, 16 or more; got chunk={chunk!r}")
     if progress and mesh is not None:
@@ -98,7 +100,7 @@ def solve_ensemble(
     if "state" in options:
         raise ValueError("an ensemble starts anew: state= continues single solves, by solve_ode")
     gradient = arguments.instance("gradient", Recorded() if gradient is None else gradient, Gradient)
-    settings = (backend, None if chunk is None else arguments.count("chunk", chunk), automatic(mesh))
+    settings = (backend, chunk, automatic(mesh))
     streams = 1 if mesh is not None else streams if streams is None else arguments.count("streams", streams)
     options = {name: _as_arrays(value) if name in ("save", "step_to") else value for name, value in options.items()}
     parts = split(_span(t_span), arguments.floats(y0), args, in_axes)
@@ -110,12 +112,18 @@ def solve_ensemble(
     with gradient.explained():
         threads = streams or (cores() if n >= _MANY else 1)
         threads = threads if jax.default_backend() == "cpu" else 1
-        if (threads == 1 and not progress) or under_jit() or not known(parts, options):
+        if (threads == 1 and not progress) or under_jit() or not known(parts, options) or _keys(parts.rows):
             solution = run(parts.rows)
         else:
-            key = split_static((field, settings, parts._replace(rows=None), gradient, options))[1]
+            traced, static = split_static((field, settings, parts._replace(rows=None), gradient, options))
+            key = (static, tuple((np.shape(x), jnp.result_type(x)) for x in traced))
             solution = in_streams(run, parts.rows, n, settings[1], threads, key, progress)
     return report_many(solution, throw)
+
+
+def _keys(rows: list) -> bool:
+    """Whether there are keys of random numbers among the rows, which NumPy's arrays cannot hold."""
+    return any(jnp.issubdtype(x.dtype, jax.dtypes.extended) for x in jax.tree.leaves(rows))
 
 
 def _span(t_span: Any) -> tuple[Any, Any]:

@@ -66,10 +66,16 @@ def connect(coordinator: str | None = None, processes: int | None = None, proces
 def gathered(tree: PyTree) -> PyTree:
     """Arrays that are spread over the devices of several processes as NumPy arrays, whole, in every process.
 
-    All processes must call it. Cost: a copy of everything in every process.
+    All processes must call it. Arrays of one process alone stay those of that process.
+    Cost: a copy of everything in every process.
 
     >>> import jax.numpy as jnp, sciml_jax as sj
     >>> sj.ensemble.gathered({"y": jnp.arange(3.0)})
     {'y': array([0., 1., 2.]...)}
     """
-    return multihost_utils.process_allgather(tree, tiled=True) if jax.process_count() > 1 else jax.device_get(tree)
+
+    def whole(x):
+        spread = isinstance(x, jax.Array) and not x.is_fully_addressable
+        return multihost_utils.process_allgather(x, tiled=True) if spread else jax.device_get(x)
+
+    return jax.tree.map(whole, tree)

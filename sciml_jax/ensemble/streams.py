@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 import jax
 import jax.core
@@ -21,6 +22,22 @@ _warm: dict = {}  # what has been compiled, and what a row of its results looks 
 def cores() -> int:
     """The cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def inherited() -> Callable[[], ExitStack]:
+    """This thread's settings of JAX, for another thread to enter: they are those of one thread each."""
+    names = ("jax_enable_x64", "jax_default_device", "jax_default_matmul_precision")
+    x64, device, precision = (getattr(jax.config, name) for name in names)
+
+    def enter() -> ExitStack:
+        stack = ExitStack()
+        stack.enter_context(jax.enable_x64(x64))
+        stack.enter_context(jax.default_device(device))
+        if precision is not None:
+            stack.enter_context(jax.default_matmul_precision(precision))
+        return stack
+
+    return enter
 
 
 def in_streams(
@@ -55,11 +72,18 @@ def in_streams(
     def piece(i: int) -> PyTree:
         return jax.block_until_ready(run(jax.tree.map(lambda x: x[i * size : (i + 1) * size], padded)))
 
+    def task(i: int) -> None:
+        with settings():
+            put(i, piece(i))
+
     def put(i: int, out: PyTree) -> None:
         for whole, part in zip(arrays, jax.tree.leaves(out), strict=True):
+            assert whole.shape[1:] == part.shape[1:] and whole.dtype == part.dtype
             whole[i * size : (i + 1) * size] = part[: n - i * size]
 
-    first, key = None, (key, size)
+    # a change of shapes, types or precision is something new
+    rows_like = tuple((x.shape[1:], x.dtype) for x in jax.tree.leaves(padded))
+    first, key, settings = None, (key, size, rows_like, str(jnp.zeros(()).dtype)), inherited()
     if key not in _warm:
         first = piece(0)
         if any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(first)):
@@ -71,6 +95,6 @@ def in_streams(
         put(0, first)
     begin = 0 if first is None else 1
     with progress_bar(name, begin * size, n) as advance, ThreadPoolExecutor(streams) as pool:
-        for i, _ in zip(range(begin, count), pool.map(lambda i: put(i, piece(i)), range(begin, count)), strict=True):
+        for i, _ in zip(range(begin, count), pool.map(task, range(begin, count)), strict=True):
             advance(min(size, n - i * size))
     return jax.tree.unflatten(tree, [jnp.asarray(x) for x in arrays])

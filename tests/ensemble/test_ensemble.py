@@ -122,6 +122,57 @@ def test_streams_change_nothing(backend):
             np.testing.assert_array_equal(a, b)
 
 
+def test_streams_with_other_shapes_and_types():
+    """The same field, method and options with other rows: nothing of the first call is left in the second."""
+
+    def decay(t, y, rate):
+        return -rate * y
+
+    rates = np.linspace(0.1, 2.0, 4096)
+    options = {"rtol": 1e-5, "streams": 2}
+    for width in (3, 1, 2):
+        y = sj.solve_ensemble(decay, (0.0, 1.0), np.ones((4096, width)), rates[:, None] * np.ones(width), **options).y
+        np.testing.assert_allclose(y, np.exp(-rates)[:, None] * np.ones(width), rtol=1e-4)
+    for save in ([0.2, 0.5, 1.0], [0.5], [0.1, 0.3, 0.4]):
+        y = sj.solve_ensemble(decay, (0.0, 1.0), 1.0, rates, in_axes=(None, 0), save=save, **options).y
+        np.testing.assert_allclose(y, np.exp(-rates[:, None] * np.array(save)), rtol=1e-4)
+    for dtype in (np.float32, np.float64):
+        y = sj.solve_ensemble(
+            decay, (0.0, 1.0), np.ones((), dtype), rates.astype(dtype), in_axes=(None, 0), **options
+        ).y
+        assert y.dtype == dtype
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_streams_have_the_precision_of_their_caller(inside):
+    """JAX keeps such settings for each thread."""
+    rates = np.linspace(0.1, 2.0, 4096)
+    options = {"in_axes": (None, 0), "rtol": 1e-4, "atol": 1e-6}
+    with jax.enable_x64(inside):
+        many = sj.solve_ensemble(lambda t, y, rate: -rate * y, (0.0, 1.0), 1.0, rates, streams=2, **options)
+        one = sj.solve_ensemble(lambda t, y, rate: -rate * y, (0.0, 1.0), 1.0, rates, streams=1, **options)
+        assert many.y.dtype == (np.float64 if inside else np.float32)
+        np.testing.assert_array_equal(many.y, one.y)
+        run = lambda r: sj.solve_ensemble(lambda t, y, rate: -rate * y, (0.0, 1.0), 1.0, r, streams=1, **options).y  # noqa: E731
+        swept = sj.sweep(run, rates, chunk=512, streams=2, progress=False).results
+        np.testing.assert_allclose(swept, one.y, rtol=1e-12 if inside else 1e-5)
+
+
+def test_keys_of_random_numbers_in_rows():
+    keys = jax.random.split(jax.random.key(0), 2500)
+    push = lambda t, y, key: jax.random.normal(key)  # noqa: E731
+    many = sj.solve_ensemble(push, (0.0, 1.0), 0.0, keys, in_axes=(None, 0), streams=2, dt=0.5)
+    np.testing.assert_allclose(many.y, jax.vmap(jax.random.normal)(keys), rtol=1e-12)
+
+
+@pytest.mark.parametrize("backend", ["vmap", "lanes", "kernel"])
+def test_arrays_without_entries(backend):
+    field = lambda t, y, args: -args["rate"] * y + args["nothing"].sum()  # noqa: E731
+    args, axes = {"rate": RATES, "nothing": np.zeros((7, 0))}, (None, 0)
+    many = sj.solve_ensemble(field, (0.0, 1.0), 1.0, args, in_axes=axes, backend=backend, rtol=1e-6, save=[])
+    assert many.y.shape == (7, 0) and bool(many.success.all())
+
+
 def test_streams_leave_derivatives_alone():
     """A field that has closed over what is being differentiated."""
     rates = np.linspace(0.5, 2.0, 2500)
@@ -265,6 +316,7 @@ def test_auto_takes_lanes_where_they_suit():
 
 
 MISTAKES = {
+    "no rows": ({"args": np.ones(0)}, ValueError, "the mapped axes have length 0"),
     "backend": ({"backend": "gpu"}, ValueError, 'backend is "auto", "vmap", "lanes" or "kernel"; got'),
     "chunk": ({"chunk": 0}, ValueError, "chunk must be a positive int"),
     "streams": ({"streams": 0}, ValueError, "streams must be a positive int"),

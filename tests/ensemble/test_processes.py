@@ -29,11 +29,45 @@ def test_one_that_fails_ends_the_others(tmp_path):
     program = tmp_path / "program.py"
     program.write_text(
         "import os, sys, time\n"
-        "if os.environ['SCIML_JAX_PROCESS'] == '1':\n    sys.exit(7)\n"
-        "print(sys.argv[1:], flush=True)\ntime.sleep(100)\n"
+        "number = os.environ['SCIML_JAX_PROCESS']\n"
+        "if number == '1':\n    time.sleep(1)\n    sys.exit(7)\n"
+        "open(os.path.join(sys.argv[1], number), 'w').write(str(os.getpid()))\ntime.sleep(100)\n"
     )
-    done = launch("--processes", 3, program, "--size", "5", timeout=60)
+    done = launch("--processes", 3, program, tmp_path, timeout=60)
     assert done.returncode == 7, done.stderr
+    assert not alive(tmp_path, 2)
+
+
+def alive(folder, count):
+    """Which of the processes that wrote their numbers into the folder still run."""
+    found = []
+    for path in [folder / "0", folder / "2"][:count]:
+        try:
+            os.kill(int(path.read_text()), 0)
+            found.append(path.name)
+        except (ProcessLookupError, FileNotFoundError):
+            pass
+    return found
+
+
+@pytest.mark.parametrize("how", ["terminated", "nobody reads"])
+def test_a_launcher_that_ends_takes_its_processes_along(tmp_path, how):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, sys, time\n"
+        "open(os.path.join(sys.argv[1], os.environ['SCIML_JAX_PROCESS']), 'w').write(str(os.getpid()))\n"
+        "for i in range(2000):\n    print('x' * 1000, flush=True)\n    time.sleep(0.02)\n"
+    )
+    command = [sys.executable, "-m", "sciml_jax", "launch", "--processes", "1", str(program), str(tmp_path)]
+    launcher = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    assert launcher.stdout.readline().startswith(b"[0] x")
+    assert alive(tmp_path, 1)
+    if how == "terminated":
+        launcher.terminate()
+        launcher.stdout.read()
+    launcher.stdout.close()
+    assert launcher.wait(timeout=30) == 128 + 15
+    assert not alive(tmp_path, 1)
 
 
 def test_arguments_and_environment(tmp_path):

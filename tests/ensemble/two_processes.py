@@ -33,4 +33,14 @@ except sj.SolveError as error:
     assert "solves failed, the first of them number" in str(error)
 else:
     raise AssertionError("a solution that blows up")
+# sweeps: over all processes together, and every process over points of its own
+run = lambda r: sj.solve_ensemble(oscillator, (0.0, 1.0), y0, r, in_axes=(None, 0), rtol=1e-6, mesh=mesh).y  # noqa: E731
+rates = np.linspace(0.5, 2.0, 30)
+alone = sj.solve_ensemble(oscillator, (0.0, 1.0), y0, rates, in_axes=(None, 0), rtol=1e-6)
+for streams in (1, 3):
+    swept = sj.sweep(run, rates, chunk=4, streams=streams, progress=False).results
+    np.testing.assert_allclose(swept, alone.y, rtol=1e-12)
+own = 100.0 * (jax.process_index() + 1) + np.arange(7.0)
+np.testing.assert_array_equal(sj.sweep(lambda x: 2 * x, own, chunk=2, progress=False).results, 2 * own)
+np.testing.assert_array_equal(sj.ensemble.gathered(jnp.asarray(own)), own)
 print(f"process {jax.process_index()} agrees", flush=True)

@@ -1,5 +1,6 @@
 """Sums, extremes, products and contractions over the entries of small arrays."""
 
+import math
 from collections.abc import Callable
 from functools import reduce
 
@@ -15,8 +16,8 @@ def _lines(eqn: JaxprEqn, value: Value, axes: tuple[int, ...]) -> list[list]:
     """The entries that each output is made of, in the order of the outputs."""
     entries = as_entries(value)
     moved = np.moveaxis(entries, axes, range(-len(axes), 0)) if axes else entries[..., None]
-    outer = moved.shape[: moved.ndim - max(len(axes), 1)]
-    return [list(line.ravel()) for line in moved.reshape(-1, *moved.shape[len(outer) :])]
+    k = moved.ndim - max(len(axes), 1)
+    return [list(line) for line in moved.reshape(math.prod(moved.shape[:k]), math.prod(moved.shape[k:]))]
 
 
 def reduction(combine: Callable, empty) -> Callable:
@@ -56,7 +57,7 @@ def cumulative(combine: Callable) -> Callable:
         entries = np.moveaxis(as_entries(operands[0]), axis, -1).copy()
         order = range(entries.shape[-1])
         order = list(reversed(order)) if eqn.params["reverse"] else list(order)
-        for line in entries.reshape(-1, entries.shape[-1]):
+        for line in entries.reshape(math.prod(entries.shape[:-1]), entries.shape[-1]):
             for before, here in zip(order, order[1:], strict=False):
                 line[here] = combine(jnp.asarray(line[before]), jnp.asarray(line[here]))
         return [Scalars(np.moveaxis(entries, -1, axis), dtype_of(eqn.outvars[0]))]

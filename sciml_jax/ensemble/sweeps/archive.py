@@ -14,6 +14,7 @@ from .points import Points
 from .reduction import Reducer
 
 _BETWEEN_S = 2.0  # a kill costs at most so many seconds of work
+_SAMPLES = 64  # rows by which generated points are told from others
 _PROGRESS, _DATA = "progress", "results.zarr"
 
 
@@ -21,6 +22,15 @@ def names(tree: PyTree, whole: str) -> list[str]:
     """A name for every leaf: its path, or `whole` where the tree is a leaf."""
     paths = [path for path, _ in jax.tree.leaves_with_path(tree)]
     return [jax.tree_util.keystr(path, simple=True, separator="/") or whole for path in paths]
+
+
+def _check_names(tree: PyTree, whole: str) -> None:
+    """The names are those of files: each its own, and none a folder of another."""
+    found = names(tree, whole)
+    parts = [name.split("/") for name in found]
+    folders = {"/".join(x[:i]) for x in parts for i in range(1, len(x))}
+    if len(set(found)) < len(found) or folders & set(found) or any({"", ".", ".."} & set(x) for x in parts):
+        raise ValueError(f"names of points and results become files, and must tell them apart; got {found}")
 
 
 class Memory:
@@ -59,6 +69,9 @@ class Archive:
         self.progress.mkdir(exist_ok=True)
         store.sweep(self.progress)
         self.reducer, self.like = reducer, like
+        if keep:
+            for tree, whole in ((like, "y"), (points.rows(0, 1), "p")):
+                _check_names(tree, whole)
         shapes = {
             name: [list(x.shape), str(x.dtype)] for name, x in zip(names(like, "y"), jax.tree.leaves(like), strict=True)
         }
@@ -117,6 +130,11 @@ class Archive:
         rows = max(1, min(points.n, _rows_of_a_file(leaves)))
         for name, shape, dtype in leaves:
             if name not in group:
+                if self.done:
+                    raise ValueError(
+                        f"out={str(self.folder)!r} has {self.done} rows behind it, but {name} is missing in {_DATA}: "
+                        "delete the folder, and begin again"
+                    )
                 group.create_array(
                     name, shape=(points.n, *shape), dtype=dtype, chunks=(rows, *(max(k, 1) for k in shape))
                 )
@@ -158,10 +176,10 @@ def _rows_of_a_file(leaves: list) -> int:
 
 
 def _digest(points: Points) -> str:
-    """What tells these points from others: some rows of them, at the start, in the middle and at the end."""
+    """What tells these points from others: all that are in memory, and samples of those that are made."""
     found = hashlib.sha256()
-    for start in sorted({0, points.n // 3, points.n // 2, points.n - 1}):
-        rows = points.rows(start, start + 1)
-        for name, x in zip(names(rows, "p"), jax.tree.leaves(rows), strict=True):
-            found.update(f"{start} {name} {x.dtype} {x.shape}".encode() + np.ascontiguousarray(x).tobytes())
+    places = np.linspace(0, points.n - 1, _SAMPLES).astype(int).tolist()
+    for part in points.in_memory() or (points.rows(i, i + 1) for i in places):
+        for name, x in zip(names(part, "p"), jax.tree.leaves(part), strict=True):
+            found.update(f"{name} {x.dtype} {x.shape}".encode() + np.ascontiguousarray(x).tobytes())
     return found.hexdigest()[:16]

@@ -59,6 +59,10 @@ class SobolIndices(NamedTuple):
     total_high: np.ndarray
 
     def __str__(self) -> str:
+        if np.ndim(self.first) > 1:  # a table for every entry of the results
+            places = list(np.ndindex(*self.first.shape[1:]))
+            own = [SobolIndices(self.names, *(np.asarray(x)[:, *place] for x in self[1:])) for place in places]
+            return "\n".join(f"result {list(place)}\n{indices}" for place, indices in zip(places, own, strict=True))
         width = max(9, *(len(name) for name in self.names))
         lines = [f"{'parameter':<{width}}  {'first order':<21}  total"]
         for i, name in enumerate(self.names):
@@ -103,6 +107,8 @@ def sobol_indices(
     >>> sj.ensemble.sobol_indices(design, found.results).first.round(1)  # 9 / 10 and 1 / 10
     array([0.9, 0.1])
     """
+    if np.iscomplexobj(results):
+        raise TypeError("Sobol' indices are of real results: take the real part, or the magnitude")
     y = np.asarray(results, float)
     if y.shape[:1] != (design.n,):
         raise ValueError(f"results of this design have {design.n} rows; got the shape {y.shape}")

@@ -39,16 +39,19 @@ class Moments(Reduction):
         zeros = np.zeros(like.shape)
         return {"count": np.zeros(like.shape, np.int64), "mean": zeros.astype(dtype), "squares": zeros}
 
+    @np.errstate(invalid="ignore")  # infinite results have an infinite mean, and no variance
     def add(self, state: State, rows: np.ndarray) -> State:
         there = ~np.isnan(rows)
         count = there.sum(0)
         mean = np.where(there, rows, 0).sum(0, dtype=state["mean"].dtype) / np.maximum(count, 1)
         squares = (np.abs(np.where(there, rows - mean, 0)) ** 2).sum(0)
         total = state["count"] + count
-        between, share = mean - state["mean"], count / np.maximum(total, 1)
+        share, infinite = count / np.maximum(total, 1), np.isinf(mean) | np.isinf(state["mean"])
+        between = mean - state["mean"]
+        both = np.where(infinite, mean + state["mean"], state["mean"] + between * share)
         return {
             "count": total,
-            "mean": state["mean"] + between * share,
+            "mean": both,
             "squares": state["squares"] + squares + np.abs(between) ** 2 * state["count"] * share,
         }
 

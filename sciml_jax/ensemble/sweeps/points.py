@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
@@ -20,6 +21,10 @@ class Points(ABC):
     def rows(self, start: int, stop: int) -> PyTree:
         """Rows start, ..., stop - 1."""
 
+    def in_memory(self) -> list[PyTree]:
+        """What the rows are made of, where it is in memory and tells them from others."""
+        return []
+
     def __len__(self) -> int:
         return self.n
 
@@ -28,6 +33,10 @@ class Rows(Points):
     """Rows that are in memory: a pytree of arrays with a leading axis of equal length."""
 
     def __init__(self, tree: PyTree):
+        if any(
+            isinstance(x, jax.Array) and jnp.issubdtype(x.dtype, jax.dtypes.extended) for x in jax.tree.leaves(tree)
+        ):
+            raise TypeError("points are numbers: give jax.random.key_data(keys), and jax.random.wrap_key_data in run")
         self.tree = jax.tree.map(np.asarray, tree)
         leaves = jax.tree.leaves(self.tree)
         counts = {x.shape[0] if x.ndim else None for x in leaves}
@@ -38,6 +47,9 @@ class Rows(Points):
 
     def rows(self, start: int, stop: int) -> PyTree:
         return jax.tree.map(lambda x: x[start:stop], self.tree)
+
+    def in_memory(self) -> list[PyTree]:
+        return [self.tree]
 
 
 class Grid(Points):
@@ -53,7 +65,7 @@ class Grid(Points):
     """
 
     def __init__(self, axes: PyTree):
-        leaves, self.tree = jax.tree.flatten(axes, is_leaf=lambda x: isinstance(x, list | tuple))
+        leaves, self.tree = jax.tree.flatten(axes, is_leaf=_is_axis)
         self.axes = [np.asarray(x) for x in leaves]
         if not self.axes or any(x.ndim != 1 or not x.size for x in self.axes):
             raise ValueError(
@@ -62,9 +74,16 @@ class Grid(Points):
         self.shape = tuple(len(x) for x in self.axes)
         self.n = math.prod(self.shape)
 
+    def in_memory(self) -> list[PyTree]:
+        return [self.axes]
+
     def rows(self, start: int, stop: int) -> PyTree:
         places = np.unravel_index(np.arange(start, stop), self.shape)
         return jax.tree.unflatten(self.tree, [x[i] for x, i in zip(self.axes, places, strict=True)])
+
+
+def _is_axis(x: Any) -> bool:
+    return isinstance(x, list | tuple) and bool(x) and all(np.ndim(v) == 0 for v in x)
 
 
 class Generated(Points):

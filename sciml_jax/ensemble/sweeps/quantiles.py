@@ -52,7 +52,7 @@ class Quantiles(Reduction):
         loose = np.concatenate([state["loose"], rows])
         count = len(loose) // self.size * self.size
         state = state | {"loose": loose[count:], "numbers": state["numbers"] + (~np.isnan(rows)).sum(0)}
-        for piece in loose[:count].reshape(-1, self.size, *loose.shape[1:]):
+        for piece in loose[:count].reshape(count // self.size, self.size, *loose.shape[1:]):
             state = self._carry(state, np.sort(piece, axis=0))
         return state
 
@@ -74,8 +74,9 @@ class Quantiles(Reduction):
         values = np.concatenate([state["loose"], *state["buffers"][levels]])
         weights = np.concatenate([np.ones(len(state["loose"])), np.repeat(2.0**levels, self.size)])
         shape = values.shape[1:]
-        columns, numbers = values.reshape(len(values), -1), state["numbers"].ravel()
-        out = [self._column(x, weights, n) for x, n in zip(columns.T, numbers, strict=True)]
+        numbers = state["numbers"].ravel()
+        columns = values.reshape(len(values), len(numbers)).T
+        out = [self._column(x, weights, n) for x, n in zip(columns, numbers, strict=True)]
         return np.stack(out, axis=-1).reshape(-1, *shape) if out else np.empty((len(self.probabilities), *shape))
 
     def _column(self, values: np.ndarray, weights: np.ndarray, numbers: int) -> np.ndarray:

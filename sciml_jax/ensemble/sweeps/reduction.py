@@ -53,8 +53,10 @@ class Fold:
         self.begin, self.add, self.finish = jax.tree.map(np.asarray, start), add, finish
 
 
-def _settings(part: Reduction) -> dict[str, np.ndarray]:
-    return {name: np.asarray(value) for name, value in vars(part).items()}
+def _settings(part: Reduction) -> dict[str, Any]:
+    """What a reduction was made with: numbers, texts and arrays, which are the same in another process."""
+    plain = (int, float, complex, str, list, tuple, np.ndarray, np.generic)
+    return {name: np.asarray(value).tolist() for name, value in vars(part).items() if isinstance(value, plain)}
 
 
 class Reducer:
@@ -69,7 +71,8 @@ class Reducer:
             )
         leaves, self.results = jax.tree.flatten(like)
         self.states: list = [
-            part.begin if isinstance(part, Fold) else [part.start(x) for x in leaves] for part in self.parts
+            jax.tree.map(np.copy, part.begin) if isinstance(part, Fold) else [part.start(x) for x in leaves]
+            for part in self.parts
         ]
 
     def add(self, points: PyTree, results: PyTree) -> None:
@@ -94,21 +97,15 @@ class Reducer:
         return jax.tree.unflatten(self.tree, out)
 
     def described(self) -> list[str]:
-        """What tells these reductions from others: kinds, settings, and the names of what they keep."""
-        kinds = [
-            type(part).__name__
-            + ("" if isinstance(part, Fold) else str(jax.tree.map(np.ndarray.tolist, _settings(part))))
-            for part in self.parts
-        ]
-        return [*kinds, *sorted(self.arrays())]
+        """What tells these reductions from others: kinds, settings, and the structure of what they keep."""
+        kinds = [type(part).__name__ + ("" if isinstance(part, Fold) else str(_settings(part))) for part in self.parts]
+        return [*kinds, str(jax.tree.structure(self.states))]
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The states as arrays by name."""
-        paths = jax.tree.leaves_with_path(self.states)
-        return {jax.tree_util.keystr(path, simple=True, separator="/"): np.asarray(x) for path, x in paths}
+        """Copies of the states' arrays, by their number."""
+        return {str(i): np.array(x) for i, x in enumerate(jax.tree.leaves(self.states))}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """The states as they were when `arrays` was taken."""
-        paths, tree = jax.tree.flatten_with_path(self.states)
-        names = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in paths]
-        self.states = jax.tree.unflatten(tree, [arrays[name] for name in names])
+        tree = jax.tree.structure(self.states)
+        self.states = jax.tree.unflatten(tree, [arrays[str(i)] for i in range(tree.num_leaves)])

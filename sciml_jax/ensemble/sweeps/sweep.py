@@ -9,12 +9,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
+from jaxtyping import Array, PyTree
 
 from ...solve import arguments
 from ..processes import gathered
 from ..progress import progress_bar
-from ..streams import cores
+from ..streams import cores, inherited
 from .archive import Archive, Memory, names
 from .points import Points, as_points
 from .reduction import Reducer
@@ -53,9 +53,11 @@ def sweep(
     - `keep`: whether all results are kept, in memory or in `out`; by default where there is no `reduce`.
     - `out`: a folder, from which a sweep that was killed goes on when it is called again: nothing that was written down
       is lost, and nothing counts twice. Results are kept there as Zarr arrays (`results.zarr`, with the points). Who
-      changes `run` gives another folder: only points, shapes and reductions are compared.
+      changes `run` gives another folder: only points (samples of them, where they are generated), shapes and
+      reductions are compared. Every process of several has a folder of its own, and no mesh with others.
     - `chunk`: rows that run together. Memory is that of two chunks more than there are `streams`.
-    - `streams`: threads that run chunks; by default one a core on a CPU that is one device, else one.
+    - `streams`: threads that run chunks; by default one a core on a CPU that is one device, else one, and always one
+      where there are several processes.
     - `progress`: a progress bar.
 
     **Returns** `Swept(results, reduced, n)`. Reductions see the chunks in order: their values do not depend on
@@ -77,8 +79,6 @@ def sweep(
     chunk = min(arguments.count("chunk", chunk), points.n)
     if points.n < 1:
         raise ValueError("there are no points: a sweep needs one row at least")
-    if out is not None and jax.process_count() > 1:
-        raise ValueError("out= is for sweeps of one process: let each process sweep over points of its own")
     call, like = _compiled(run, points, chunk)
     reducer = None if reduce is None else Reducer(reduce, like)
     keep = reduce is None if keep is None else keep
@@ -99,12 +99,32 @@ def _count(rows: PyTree) -> int:
     return jax.tree.leaves(rows)[0].shape[0]
 
 
+def _check_rows(rows: PyTree, start: int, count: int) -> None:
+    counts = {x.shape[:1] for x in jax.tree.leaves(rows)}
+    if counts != {(count,)}:
+        raise ValueError(f"points.rows({start}, {start + count}) must have {count} rows; got {sorted(counts)}")
+
+
+def _types(rows: PyTree) -> list:
+    return [(x.shape[1:], str(x.dtype)) for x in jax.tree.leaves(rows)]
+
+
+def _array(x: np.ndarray) -> Array:
+    """An array of JAX with the same numbers: without 64 bits, integers may be too large."""
+    array = jnp.asarray(x)
+    if np.issubdtype(x.dtype, np.integer) and array.dtype != x.dtype and not np.array_equal(array, x):
+        raise ValueError(
+            f"points hold integers that {array.dtype} does not: with jax.config.update('jax_enable_x64', True) they "
+            f"stay {x.dtype}"
+        )
+    return array
+
+
 def _compiled(run: Callable, points: Points, chunk: int) -> tuple[Callable, PyTree]:
     """`run`, compiled for a chunk, and the shapes of one row of its results."""
-    rows = jax.tree.map(jnp.asarray, points.rows(0, chunk))
-    counts = {x.shape[:1] for x in jax.tree.leaves(rows)}
-    if counts != {(chunk,)}:
-        raise ValueError(f"points.rows(0, {chunk}) must have {chunk} rows; got {sorted(counts)}")
+    rows = points.rows(0, chunk)
+    _check_rows(rows, 0, chunk)
+    rows = jax.tree.map(_array, rows)
     try:
         compiled = jax.jit(run).lower(rows).compile()
     except (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError) as error:
@@ -112,6 +132,8 @@ def _compiled(run: Callable, points: Points, chunk: int) -> tuple[Callable, PyTr
             "run is compiled by JAX for a chunk of rows: use jax.numpy in it (jnp.where for if), or jax.pure_callback"
         ) from error
     out = compiled.out_info
+    if not jax.tree.leaves(out):
+        raise ValueError(f"run must return an array or a pytree of arrays with a leading axis of rows; got {out}")
     for name, x in zip(names(out, "results"), jax.tree.leaves(out), strict=True):
         if x.shape[:1] != (chunk,):
             raise ValueError(
@@ -125,14 +147,23 @@ def _chunks(
 ) -> Iterator[tuple[PyTree, PyTree]]:
     """The rows of every chunk and its results, in order; the next ones are under way meanwhile."""
     alone = jax.default_backend() == "cpu" and jax.device_count() == 1
-    threads = arguments.count("streams", streams) if streams else cores() if alone else 1
+    threads = cores() if alone else 1
+    if streams is not None and jax.process_count() == 1:  # processes must run their chunks in one order
+        threads = arguments.count("streams", streams)
+    settings, expected = inherited(), _types(points.rows(0, 1))
 
     def solve(at: int):
-        rows = points.rows(at, min(at + chunk, points.n))
-        count = _count(rows)
+        count = min(chunk, points.n - at)
+        rows = points.rows(at, at + count)
+        _check_rows(rows, at, count)
+        if (found := _types(rows)) != expected:
+            raise ValueError(
+                f"points.rows({at}, {at + count}) has other leaves than the first rows: {found}, {expected}"
+            )
         # the last chunk repeats its last row: another length would have to be compiled
-        full = jax.tree.map(lambda x: jnp.asarray(np.concatenate([x, np.repeat(x[-1:], chunk - count, 0)])), rows)
-        return rows, jax.tree.map(lambda x: np.asarray(x)[:count], gathered(call(full)))
+        with settings():
+            full = jax.tree.map(lambda x: _array(np.concatenate([x, np.repeat(x[-1:], chunk - count, 0)])), rows)
+            return rows, jax.tree.map(lambda x: np.asarray(x)[:count], gathered(call(full)))
 
     waiting: deque[Future] = deque()
     with ThreadPoolExecutor(threads) as pool:

@@ -61,9 +61,20 @@ def test_the_table(results):
     assert lines[2].split()[1] == f"{sobol_indices(DESIGN, results['y']).first[1]:.3f}"
 
 
+def test_tables_of_several_results(results):
+    text = str(sobol_indices(DESIGN, results["both"], resamples=2))
+    assert [line for line in text.splitlines() if line.startswith("result")] == [
+        "result [0]",
+        "result [1]",
+        "result [2]",
+    ]
+
+
 def test_results_that_are_none(results):
     with pytest.raises(ValueError, match="results of this design have 20480 rows"):
         sobol_indices(DESIGN, results["y"][:-1])
+    with pytest.raises(TypeError, match="take the real part"):
+        sobol_indices(DESIGN, results["y"] + 1j)
     broken = results["y"].copy()
     broken[[3, 5000]] = np.nan, np.inf
     with pytest.raises(ValueError, match="2 of 20480 results are not finite"):

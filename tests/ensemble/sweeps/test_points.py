@@ -38,6 +38,13 @@ def test_a_grid_is_every_combination():
         np.testing.assert_array_equal(mine.reshape(grid.shape), want)
 
 
+@pytest.mark.parametrize("axes", [(np.arange(2), np.arange(3)), [np.arange(2), np.arange(3)], ([0, 1], (0, 1, 2))])
+def test_grids_of_any_tree(axes):
+    grid = Grid(axes)
+    assert grid.shape == (2, 3)
+    assert [x.tolist() for x in grid.rows(2, 4)] == [[0, 1], [2, 0]]
+
+
 def test_samples_follow_their_distributions():
     """Every 1/64 of probability holds one row of a Sobol' sequence, and of a Latin hypercube 1/50."""
     for points in (POINTS["sobol"], POINTS["latin"]):

@@ -34,6 +34,18 @@ def test_a_variance_far_below_the_mean():
     assert reduced(Moments(), x, chunk=7).std == pytest.approx(np.std(x, ddof=1), rel=1e-3)
 
 
+@pytest.mark.parametrize("chunk", [1, 2, 4])
+def test_infinite_results(chunk):
+    for x, mean in (([1.0, np.inf, 2.0, 3.0], np.inf), ([1.0, -np.inf, np.inf, 3.0], np.nan), ([np.inf] * 4, np.inf)):
+        np.testing.assert_equal(reduced(Moments(), np.array(x), chunk=chunk).mean, mean)
+
+
+def test_results_without_entries():
+    for reduction in (Moments(), Extremes(), Histogram([0, 1]), Quantiles([0.5], size=4)):
+        reduced(reduction, np.zeros((9, 0)), chunk=2)
+    assert reduced(Quantiles([0.1, 0.5], size=4), np.zeros((9, 2, 0)), chunk=2).shape == (2, 2, 0)
+
+
 def test_complex_moments():
     z = DATA[:, 0, 0][1:7] + 1j * DATA[:, 0, 1][1:7]
     found = reduced(Moments(), z, chunk=4)
