@@ -9,26 +9,26 @@ import sys
 import numpy as np
 
 from .contenders import Case, Contender, Work, jax_work
+from .ensemble import SWEEPS
 from .harness import Benchmark
 from .peers import diffrax_solve, diffrax_stats
-from .problems import lorenz
 from .results import Results, at_least, at_most, for_information
 
 GPU = shutil.which("nvidia-smi") is not None
 ENV = {"JAX_PLATFORMS": "cuda" if GPU else "cpu", "JAX_ENABLE_X64": "0"}
 FEW, MANY = 8_192, 8_388_608
 T1, TOLERANCE, DT = 1.0, 1e-8, 1e-3  # those of DiffEqGPU.jl's published times
+SWEEP = SWEEPS["lorenz"]
 EVERY = 4096  # trajectories of which one is reported
 
 
-def _field(xp):
-    field = lorenz(xp)
-    return lambda t, y, rho: field(t, y, (10.0, rho, 8.0 / 3.0))
+def _rhos(n: int) -> np.ndarray:
+    return SWEEP.args(n)[0].astype(np.float32)
 
 
 def _work(batched, case: dict) -> Work:
-    rhos = np.linspace(0.0, 21.0, case["n"], dtype=np.float32)
-    y0 = np.array([1.0, 0.0, 0.0], np.float32)
+    rhos = _rhos(case["n"])
+    y0 = SWEEP.y0.astype(np.float32)
 
     def report(output) -> dict:
         y, steps = output
@@ -37,7 +37,7 @@ def _work(batched, case: dict) -> Work:
             "steps": int(np.sum(steps, dtype=np.int64)),
         }
 
-    return jax_work(batched, lambda point: (y0, rhos), report, case["points"])
+    return jax_work(batched, lambda point: (y0, (rhos,)), report, case["points"])
 
 
 def ours(backend: str, chunk: int | None = None):
@@ -48,9 +48,9 @@ def ours(backend: str, chunk: int | None = None):
 
         steps = {"dt": DT} if case["fixed"] else {"rtol": TOLERANCE, "atol": TOLERANCE}
 
-        def solve(y0, rhos):
-            options = {"in_axes": (None, 0), "backend": backend, "chunk": chunk, **steps}
-            sol = sj.solve_ensemble(_field(jnp), (0.0, case["t1"]), y0, rhos, **options)
+        def solve(y0, args):
+            options = {"in_axes": (None, SWEEP.axes), "backend": backend, "chunk": chunk, **steps}
+            sol = sj.solve_ensemble(SWEEP.make(jnp), (0.0, case["t1"]), y0, args, **options)
             return sol.y, sol.stats["steps"]
 
         return _work(solve, case)
@@ -62,12 +62,12 @@ def diffrax(case: dict) -> Work:
     import jax
     import jax.numpy as jnp
 
-    def one(y0, rho):
+    def one(y0, args):
         dt = DT if case["fixed"] else None
-        sol = diffrax_solve(_field(jnp), 0.0, case["t1"], y0, rho, TOLERANCE, dt=dt)
+        sol = diffrax_solve(SWEEP.make(jnp), 0.0, case["t1"], y0, args, TOLERANCE, dt=dt)
         return sol.ys[0], sum(diffrax_stats(sol))
 
-    return _work(jax.vmap(one, in_axes=(None, 0)), case)
+    return _work(jax.vmap(one, in_axes=(None, SWEEP.axes)), case)
 
 
 def truth(case: Case) -> dict:
@@ -75,9 +75,9 @@ def truth(case: Case) -> dict:
     from scipy.integrate import solve_ivp
 
     n, t1 = case.parameters["n"], case.parameters["t1"]
-    rhos = np.linspace(0.0, 21.0, n, dtype=np.float32)[:: min(EVERY, n // 2)]
+    rhos = _rhos(n)[:: min(EVERY, n // 2)]
     solve = lambda rho: solve_ivp(  # noqa: E731
-        _field(np), (0, t1), [1.0, 0.0, 0.0], args=(float(rho),), method="DOP853", rtol=1e-12, atol=1e-13
+        SWEEP.make(np), (0, t1), SWEEP.y0, args=((float(rho),),), method="DOP853", rtol=1e-12, atol=1e-13
     )
     return {"y": np.stack([solve(rho).y[:, -1] for rho in rhos])}
 

@@ -101,7 +101,7 @@ def _wait(processes: list[subprocess.Popen]) -> int:
 def _end(processes: list[subprocess.Popen]) -> None:
     for process in processes:
         if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
+            process.terminate()
     until = time.monotonic() + GRACE_S
     for process in processes:
         try:

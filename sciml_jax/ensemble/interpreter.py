@@ -47,10 +47,8 @@ class Interpreter:
         if eqn.primitive is lane_active_p:
             return [self.predicate] if eqn.params["carried"] is None else operands
         if not any(map(varies, operands)):
-            constant = not eqn.effects and not any(isinstance(x, jax.core.Tracer) for x in operands)
-            if constant and (self.strict or _is_index(eqn)):
-                with jax.ensure_compile_time_eval():
-                    return evaluate(jaxpr, eqn, operands)
+            if is_constant(eqn, operands) and (self.strict or _is_index(eqn)):
+                return at_once(jaxpr, eqn, operands)
             if not self.strict:
                 return evaluate(jaxpr, eqn, operands)
         stacked = any(isinstance(x, Stacked) for x in operands)
@@ -89,6 +87,17 @@ def _is_index(eqn: JaxprEqn) -> bool:
         size_of(v) <= _FOLDED and any(jnp.issubdtype(dtype_of(v), kind) for kind in (jnp.integer, jnp.bool_))
         for v in eqn.outvars
     )
+
+
+def is_constant(eqn: JaxprEqn, operands) -> bool:
+    """Whether an equation's outputs are known while tracing."""
+    return not eqn.effects and not any(isinstance(x, jax.core.Tracer) for x in operands)
+
+
+def at_once(jaxpr: Jaxpr, eqn: JaxprEqn, operands) -> list:
+    """The equation evaluated while tracing."""
+    with jax.ensure_compile_time_eval():
+        return evaluate(jaxpr, eqn, operands)
 
 
 def evaluate(jaxpr: Jaxpr, eqn: JaxprEqn, operands) -> list:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.core
 import jax.numpy as jnp
@@ -14,8 +13,9 @@ from jax.experimental import pallas as pl
 from jaxtyping import Array, PyTree
 
 from ..core import Closed
+from .chunks import filled
 from .interpreter import Interpreter, NotInLanes
-from .lanes import differentiable
+from .lanes import differentiable, with_captured
 from .parts import computed, split
 from .values import LARGEST, Scalars, Value, as_entries, scalars, widened
 
@@ -57,7 +57,8 @@ def _kernel(function: Callable, arrays: PyTree, *, lanes: int, interpret: bool) 
     # what is known while tracing becomes numbers in the code
     traced = [isinstance(x, jax.core.Tracer) for x in one]
     given = [_flat(x, 0) for x, new in zip(one, traced, strict=True) if new]
-    columns = [_flat(_filled(x, -n % lanes), 1) for x in many]
+    total = n + -n % lanes
+    columns = [_flat(x, 1) for x in filled(many, total)]
 
     def kernel(*refs):
         loaded, rest = iter(refs[: len(given)]), refs[len(given) :]
@@ -67,7 +68,6 @@ def _kernel(function: Callable, arrays: PyTree, *, lanes: int, interpret: bool) 
         for ref, value, x in zip(rest[len(many) :], values, outs, strict=True):
             _store(ref, value, lanes, x.dtype)
 
-    total = n + -n % lanes
     shapes = [jax.ShapeDtypeStruct((max(math.prod(x.shape), 1), total), _stored(x.dtype)) for x in outs]
     block = lambda x: pl.BlockSpec((x.shape[0], lanes), lambda i: (0, i))  # noqa: E731
     settings: dict[str, Any] = {} if interpret else {"compiler_params": _settings(lanes)}
@@ -101,10 +101,6 @@ def _check(shape: tuple[int, ...], dtype) -> None:
 
 def _stored(dtype):
     return jnp.int32 if dtype == np.bool_ else dtype
-
-
-def _filled(x: Array, spare: int) -> Array:
-    return jnp.concatenate([x, jnp.repeat(x[-1:], spare, 0)]) if spare else x
 
 
 def _flat(x: Array, leading: int) -> Array:
@@ -141,11 +137,10 @@ def no_kernel(one: Closed, shared: PyTree, mapped: PyTree, lanes: int) -> str | 
     )
 
     def kernel(arrays):
-        function = lambda captured, shared, row: eqx.tree_at(lambda c: c.captured, one, captured)(shared, row)
-        return _kernel(function if one.captured else lambda _, *xs: one(*xs), arrays, lanes=lanes, interpret=False)
+        return _kernel(with_captured(one), arrays, lanes=lanes, interpret=False)
 
     try:
         jax.jit(kernel).trace(like).lower(lowering_platforms=("cuda",))
-    except (NotInLanes, NotImplementedError) as why:
+    except (NotInLanes, NotImplementedError) as why:  # what we cannot run on scalars, and what Pallas cannot lower
         return str(why).splitlines()[0]
     return None

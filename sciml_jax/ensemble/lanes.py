@@ -52,13 +52,19 @@ def differentiable(
     evaluated apart: `jax.jacfwd` batches tangents alone, and a kernel's results are batched together."""
     arrays = jax.tree.map(jnp.asarray, (one.captured, shared, mapped))
     moving, still = eqx.partition(arrays, is_inexact)
+    function = with_captured(one)
+    if forward_mode:
+        return _forward(function, evaluate, moving, still, apart=backwards is not None)
+    return _backward(function, evaluate, backwards or evaluate, moving, still)
+
+
+def with_captured(one: Closed) -> Callable:
+    """`one` as a function of what it has captured, too."""
 
     def function(captured, shared, row):
         return eqx.tree_at(lambda c: c.captured, one, captured)(shared, row) if captured else one(shared, row)
 
-    if forward_mode:
-        return _forward(function, evaluate, moving, still, apart=backwards is not None)
-    return _backward(function, evaluate, backwards or evaluate, moving, still)
+    return function
 
 
 def _interpret(function, arrays, *, strict: bool) -> PyTree:

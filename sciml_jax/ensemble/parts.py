@@ -4,11 +4,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
-import jax.core
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 
 from ..core.primitives import called
-from .interpreter import evaluate
+from .interpreter import at_once, evaluate, is_constant
 
 _LOOPS = ("while", "scan")
 
@@ -74,10 +73,7 @@ def computed(part: ClosedJaxpr, *operands) -> list:
     """The outputs of a part; what is known while tracing is computed at once, and becomes numbers in a kernel."""
 
     def step(jaxpr: Jaxpr, eqn: JaxprEqn, xs: list) -> list:
-        if eqn.effects or any(isinstance(x, jax.core.Tracer) for x in xs):
-            return evaluate(jaxpr, eqn, xs)
-        with jax.ensure_compile_time_eval():
-            return evaluate(jaxpr, eqn, xs)
+        return (at_once if is_constant(eqn, xs) else evaluate)(jaxpr, eqn, xs)
 
     return _walk(part.jaxpr, part.consts, operands, step)
 

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 from jax.sharding import AxisType, Mesh, PartitionSpec
 from jaxtyping import PyTree
+
+from .chunks import filled
 
 
 def automatic(mesh: Mesh | None) -> Mesh | None:
@@ -27,7 +28,7 @@ def on_mesh(run: Callable[[PyTree, PyTree], PyTree], shared: PyTree, rows: PyTre
     another before all of its own are done. The last share is filled up with the last row.
     """
     spare = -n % mesh.size
-    rows = jax.tree.map(lambda x: jnp.concatenate([x, jnp.repeat(x[-1:], spare, 0)]) if spare else x, rows)
+    rows = filled(rows, n + spare)
     arrays, rest = eqx.partition(shared, eqx.is_array)
     over = PartitionSpec(mesh.axis_names)
 

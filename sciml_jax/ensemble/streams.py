@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from .chunks import filled
 from .progress import progress_bar
 
 _GRAIN = 1024  # trajectories of the smallest piece, whose call costs as much as a few hundred of them
@@ -65,32 +66,30 @@ def in_streams(
         return out
     size = -(-n // count // grain) * grain
     count = -(-n // size)
-    spare = size * count - n
-    # slices of NumPy's arrays cost nothing
-    padded = jax.tree.map(lambda x: np.concatenate([x, np.repeat(x[-1:], spare, 0)]), jax.tree.map(np.asarray, rows))
+    padded = filled(jax.tree.map(np.asarray, rows), size * count, np)  # slices of NumPy's arrays cost nothing
+    # a change of shapes, types or precision is something new
+    like = tuple((x.shape[1:], x.dtype) for x in jax.tree.leaves(padded))
+    first, key, settings = None, (key, size, like, str(jnp.zeros(()).dtype)), inherited()
 
     def piece(i: int) -> PyTree:
         return jax.block_until_ready(run(jax.tree.map(lambda x: x[i * size : (i + 1) * size], padded)))
-
-    def task(i: int) -> None:
-        with settings():
-            put(i, piece(i))
 
     def put(i: int, out: PyTree) -> None:
         for whole, part in zip(arrays, jax.tree.leaves(out), strict=True):
             assert whole.shape[1:] == part.shape[1:] and whole.dtype == part.dtype
             whole[i * size : (i + 1) * size] = part[: n - i * size]
 
-    # a change of shapes, types or precision is something new
-    rows_like = tuple((x.shape[1:], x.dtype) for x in jax.tree.leaves(padded))
-    first, key, settings = None, (key, size, rows_like, str(jnp.zeros(()).dtype)), inherited()
+    def task(i: int) -> None:
+        with settings():
+            put(i, piece(i))
+
     if key not in _warm:
         first = piece(0)
         if any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(first)):
             return run(rows)  # the field has closed over something that is being differentiated
         _warm[key] = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), first)
-    like, tree = jax.tree.flatten(_warm[key])
-    arrays = [np.empty((n, *x.shape), x.dtype) for x in like]
+    out_like, tree = jax.tree.flatten(_warm[key])
+    arrays = [np.empty((n, *x.shape), x.dtype) for x in out_like]
     if first is not None:
         put(0, first)
     begin = 0 if first is None else 1

@@ -51,10 +51,10 @@ CASES = {
 # why these do not become kernels, and which ones XLA takes long to interpret
 NO_KERNEL = {"jumps": "an array of 3003 entries does not fit", "equal steps": "scan of .* has no lanes"}
 LONG = ("every step", "several requests")
-EVERYWHERE = [(name, backend) for name in CASES for backend in ("vmap", "lanes", "kernel")]
 EVERYWHERE = [
-    pytest.param(*pair, marks=pytest.mark.slow) if pair[0] in LONG and pair[1] == "kernel" else pair
-    for pair in EVERYWHERE
+    pytest.param(name, backend, marks=[pytest.mark.slow] if name in LONG and backend == "kernel" else [])
+    for name in CASES
+    for backend in ("vmap", "lanes", "kernel")
 ]
 
 

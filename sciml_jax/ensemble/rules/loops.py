@@ -55,6 +55,11 @@ class Layout(NamedTuple):
         return [a if a is b else jnp.where(on_all(a), a, b) for a, b in zip(new, old, strict=True)]
 
 
+def _differs(run, eqn: JaxprEqn, operands: list[Value]) -> list[bool]:
+    """Which outputs differ between lanes; a kernel has scalars alone, and keeps all of them as if they did."""
+    return [run.strict or d for d in depends_in(eqn, [varies(x) for x in operands])]
+
+
 def _predicate(run, jaxpr: Jaxpr, consts, operands) -> Array:
     """A condition in every lane."""
     found = run.run(jaxpr, consts, operands)[0]
@@ -73,7 +78,7 @@ def while_loop(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
     start, atoms = operands[n_cond + n_body :], body.invars[n_body:]
     masked = [e.params["carried"] for e in cond.eqns if e.primitive is lane_active_p]
     carried = masked[0] if masked else len(start)
-    differs = [run.strict or d for d in depends_in(eqn, [varies(x) for x in operands])]
+    differs = _differs(run, eqn, operands)
     layouts = [
         Layout.of(a, d, large=i >= carried and not run.strict)
         for i, (a, d) in enumerate(zip(atoms, differs, strict=True))
@@ -114,7 +119,7 @@ def scan(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
         return _written_out(run, eqn, body, consts, whole, carry, xs)
     if run.strict and (xs or len(body.outvars) > n_carry):
         return NotImplemented  # a kernel has no arrays to take rows from
-    differs = [run.strict or d for d in depends_in(eqn, [varies(x) for x in operands])]
+    differs = _differs(run, eqn, operands)
     layouts = [Layout.of(a, d) for a, d in zip(body.outvars, differs, strict=True)]
 
     def turn(state, rows):
@@ -188,7 +193,7 @@ def cond(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
             parts = [layout.pack(x, run.lanes) for layout, x in zip(layouts, outs[k], strict=True)]
             chosen = [x.chosen(here, a, b) for x, a, b in zip(layouts, parts, chosen, strict=True)]
         return [layout.unpack(part) for layout, part in zip(layouts, chosen, strict=True)]
-    differs = [run.strict or d for d in depends_in(eqn, [varies(x) for x in operands])]
+    differs = _differs(run, eqn, operands)
     layouts = [Layout.of(v, d) for v, d in zip(eqn.outvars, differs, strict=True)]
 
     def branch(jaxpr, consts):

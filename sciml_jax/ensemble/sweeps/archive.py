@@ -18,15 +18,15 @@ _SAMPLES = 64  # rows by which generated points are told from others
 _PROGRESS, _DATA = "progress", "results.zarr"
 
 
-def names(tree: PyTree, whole: str) -> list[str]:
-    """A name for every leaf: its path, or `whole` where the tree is a leaf."""
-    paths = [path for path, _ in jax.tree.leaves_with_path(tree)]
-    return [jax.tree_util.keystr(path, simple=True, separator="/") or whole for path in paths]
+def named(tree: PyTree, whole: str) -> list[tuple[str, Any]]:
+    """Every leaf with a name: its path, or `whole` where the tree is a leaf."""
+    leaves = jax.tree.leaves_with_path(tree)
+    return [(jax.tree_util.keystr(path, simple=True, separator="/") or whole, x) for path, x in leaves]
 
 
 def _check_names(tree: PyTree, whole: str) -> None:
     """The names are those of files: each its own, and none a folder of another."""
-    found = names(tree, whole)
+    found = [name for name, _ in named(tree, whole)]
     parts = [name.split("/") for name in found]
     folders = {"/".join(x[:i]) for x in parts for i in range(1, len(x))}
     if len(set(found)) < len(found) or folders & set(found) or any({"", ".", ".."} & set(x) for x in parts):
@@ -72,13 +72,10 @@ class Archive:
         if keep:
             for tree, whole in ((like, "y"), (points.rows(0, 1), "p")):
                 _check_names(tree, whole)
-        shapes = {
-            name: [list(x.shape), str(x.dtype)] for name, x in zip(names(like, "y"), jax.tree.leaves(like), strict=True)
-        }
         self.identity = {
             "rows": points.n,
             "points": _digest(points),
-            "results": shapes,
+            "results": {name: [list(x.shape), str(x.dtype)] for name, x in named(like, "y")},
             "reductions": reducer.described() if reducer else [],
             "kept": keep,
         }
@@ -118,15 +115,8 @@ class Archive:
         except ImportError as error:
             raise ImportError("results on disk need zarr: pip install 'sciml-jax[sweep]'") from error
         group = zarr.open_group(str(self.folder / _DATA), mode="a")
-        row = points.rows(0, 1)
-        leaves = [
-            (f"points/{name}", x.shape[1:], x.dtype)
-            for name, x in zip(names(row, "p"), jax.tree.leaves(row), strict=True)
-        ]
-        leaves += [
-            (f"results/{name}", x.shape, x.dtype)
-            for name, x in zip(names(like, "y"), jax.tree.leaves(like), strict=True)
-        ]
+        leaves = [(f"points/{name}", x.shape[1:], x.dtype) for name, x in named(points.rows(0, 1), "p")]
+        leaves += [(f"results/{name}", x.shape, x.dtype) for name, x in named(like, "y")]
         rows = max(1, min(points.n, _rows_of_a_file(leaves)))
         for name, shape, dtype in leaves:
             if name not in group:
@@ -144,15 +134,15 @@ class Archive:
         """The results as Zarr arrays, in their structure, or `None`."""
         if self.arrays is None:
             return None
-        leaves = [self.arrays[f"results/{name}"] for name in names(self.like, "y")]
+        leaves = [self.arrays[f"results/{name}"] for name, _ in named(self.like, "y")]
         return jax.tree.unflatten(jax.tree.structure(self.like), leaves)
 
     def add(self, points: PyTree, results: PyTree) -> None:
         """The next rows; how far the sweep has come is written down now and then."""
         end = self.done + jax.tree.leaves(results)[0].shape[0]
         if self.arrays is not None:
-            for kind, whole, tree in (("points", "p", points), ("results", "y", results)):
-                for name, x in zip(names(tree, whole), jax.tree.leaves(tree), strict=True):
+            for kind, leaves in (("points", named(points, "p")), ("results", named(results, "y"))):
+                for name, x in leaves:
                     self.arrays[f"{kind}/{name}"][self.done : end] = x
         self.now = end, self.reducer.arrays() if self.reducer else {}
         if time.monotonic() - self.last > _BETWEEN_S:
@@ -180,6 +170,6 @@ def _digest(points: Points) -> str:
     found = hashlib.sha256()
     places = np.linspace(0, points.n - 1, _SAMPLES).astype(int).tolist()
     for part in points.in_memory() or (points.rows(i, i + 1) for i in places):
-        for name, x in zip(names(part, "p"), jax.tree.leaves(part), strict=True):
+        for name, x in named(part, "p"):
             found.update(f"{name} {x.dtype} {x.shape}".encode() + np.ascontiguousarray(x).tobytes())
     return found.hexdigest()[:16]

@@ -59,6 +59,21 @@ def _settings(part: Reduction) -> dict[str, Any]:
     return {name: np.asarray(value).tolist() for name, value in vars(part).items() if isinstance(value, plain)}
 
 
+def _as_fold(part: Reduction | Fold, like: PyTree) -> Fold:
+    """A reduction as a fold: of each array of the results for itself."""
+    if isinstance(part, Fold):
+        return part
+    leaves, tree = jax.tree.flatten(like)
+
+    def add(states, points, results):
+        return [part.add(state, x) for state, x in zip(states, jax.tree.leaves(results), strict=True)]
+
+    def finish(states):
+        return jax.tree.unflatten(tree, [part.finish(state) for state in states])
+
+    return Fold([part.start(x) for x in leaves], add, finish)
+
+
 class Reducer:
     """The reductions of a sweep together: `spec` is a reduction, a fold, or a pytree (a dictionary) of these."""
 
@@ -69,31 +84,17 @@ class Reducer:
             raise TypeError(
                 f"reduce must be a reduction such as sj.ensemble.Moments(), or a dictionary of these; got {spec!r}"
             )
-        leaves, self.results = jax.tree.flatten(like)
-        self.states: list = [
-            jax.tree.map(np.copy, part.begin) if isinstance(part, Fold) else [part.start(x) for x in leaves]
-            for part in self.parts
-        ]
+        self.folds = [_as_fold(part, like) for part in self.parts]
+        self.states = [jax.tree.map(np.copy, fold.begin) for fold in self.folds]
 
     def add(self, points: PyTree, results: PyTree) -> None:
-        """Brings all states up to date."""
-        rows = jax.tree.leaves(results)
-        states = []
-        for part, state in zip(self.parts, self.states, strict=True):
-            if isinstance(part, Fold):
-                states.append(jax.tree.map(np.asarray, part.add(state, points, results)))
-            else:
-                states.append([part.add(one, x) for one, x in zip(state, rows, strict=True)])
-        self.states = states
+        """Brings all states up to date, as one."""
+        new = [fold.add(state, points, results) for fold, state in zip(self.folds, self.states, strict=True)]
+        self.states = jax.tree.map(np.asarray, new)
 
     def finish(self) -> PyTree:
         """The summaries, in the structure of the spec; each in the structure of the results."""
-        out = [
-            part.finish(state)
-            if isinstance(part, Fold)
-            else jax.tree.unflatten(self.results, [part.finish(one) for one in state])
-            for part, state in zip(self.parts, self.states, strict=True)
-        ]
+        out = [fold.finish(state) for fold, state in zip(self.folds, self.states, strict=True)]
         return jax.tree.unflatten(self.tree, out)
 
     def described(self) -> list[str]:

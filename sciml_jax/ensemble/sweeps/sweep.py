@@ -12,10 +12,11 @@ import numpy as np
 from jaxtyping import Array, PyTree
 
 from ...solve import arguments
+from ..chunks import filled
 from ..processes import gathered
 from ..progress import progress_bar
 from ..streams import cores, inherited
-from .archive import Archive, Memory, names
+from .archive import Archive, Memory, named
 from .points import Points, as_points
 from .reduction import Reducer
 
@@ -134,7 +135,7 @@ def _compiled(run: Callable, points: Points, chunk: int) -> tuple[Callable, PyTr
     out = compiled.out_info
     if not jax.tree.leaves(out):
         raise ValueError(f"run must return an array or a pytree of arrays with a leading axis of rows; got {out}")
-    for name, x in zip(names(out, "results"), jax.tree.leaves(out), strict=True):
+    for name, x in named(out, "results"):
         if x.shape[:1] != (chunk,):
             raise ValueError(
                 f"results of a sweep lead with the axis of the chunk, here {chunk}; {name} has the shape {x.shape}"
@@ -162,7 +163,7 @@ def _chunks(
             )
         # the last chunk repeats its last row: another length would have to be compiled
         with settings():
-            full = jax.tree.map(lambda x: _array(np.concatenate([x, np.repeat(x[-1:], chunk - count, 0)])), rows)
+            full = jax.tree.map(_array, filled(rows, chunk, np))
             return rows, jax.tree.map(lambda x: np.asarray(x)[:count], gathered(call(full)))
 
     waiting: deque[Future] = deque()

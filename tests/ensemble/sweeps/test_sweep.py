@@ -19,8 +19,6 @@ from sciml_jax.ensemble import Fold, Generated, Grid, Histogram, Moments, Quanti
 
 PROGRAM = Path(__file__).with_name("killed_sweep.py")
 POINTS = Sobol(1000, {"a": (0.0, 1.0), "b": (1.0, 2.0)})
-
-
 COUNT = Fold(np.zeros((), int), lambda state, points, y: state + len(points["a"]))
 
 
