@@ -25,8 +25,9 @@ from .kernel import no_kernel, run_kernel
 from .lanes import run_lanes
 from .report import report_many
 from .sharded import automatic, on_mesh
-from .streams import cores, in_streams
+from .streams import in_streams
 from .suits import unsuited
+from .threads import cores
 
 # trajectories of a chunk: with more, XLA no longer makes one function of the loop (Rosenbrock steps are long code)
 _LANES, _IMPLICIT_LANES = 64, 16

@@ -1,9 +1,6 @@
 """One ensemble on several cores: pieces of it in threads, each a call of one compiled function."""
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 
 import jax
 import jax.core
@@ -13,32 +10,12 @@ from jaxtyping import PyTree
 
 from .chunks import filled
 from .progress import progress_bar
+from .threads import in_threads
 
 _GRAIN = 1024  # trajectories of the smallest piece, whose call costs as much as a few hundred of them
-_PIECES = 4  # a core, so that one with harder trajectories leaves its last pieces to others
+_PIECES = 8  # a core, so that one with harder trajectories leaves its last pieces to others
 _SHOWN = 50  # pieces of an ensemble that shows how far it is
 _warm: dict = {}  # what has been compiled, and what a row of its results looks like
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def inherited() -> Callable[[], ExitStack]:
-    """This thread's settings of JAX, for another thread to enter: they are those of one thread each."""
-    names = ("jax_enable_x64", "jax_default_device", "jax_default_matmul_precision")
-    x64, device, precision = (getattr(jax.config, name) for name in names)
-
-    def enter() -> ExitStack:
-        stack = ExitStack()
-        stack.enter_context(jax.enable_x64(x64))
-        stack.enter_context(jax.default_device(device))
-        if precision is not None:
-            stack.enter_context(jax.default_matmul_precision(precision))
-        return stack
-
-    return enter
 
 
 def in_streams(
@@ -69,19 +46,15 @@ def in_streams(
     padded = filled(jax.tree.map(np.asarray, rows), size * count, np)  # slices of NumPy's arrays cost nothing
     # a change of shapes, types or precision is something new
     like = tuple((x.shape[1:], x.dtype) for x in jax.tree.leaves(padded))
-    first, key, settings = None, (key, size, like, str(jnp.zeros(()).dtype)), inherited()
+    first, key = None, (key, size, like, str(jnp.zeros(()).dtype))
 
     def piece(i: int) -> PyTree:
-        return jax.block_until_ready(run(jax.tree.map(lambda x: x[i * size : (i + 1) * size], padded)))
+        return run(jax.tree.map(lambda x: x[i * size : (i + 1) * size], padded))
 
     def put(i: int, out: PyTree) -> None:
-        for whole, part in zip(arrays, jax.tree.leaves(out), strict=True):
+        for whole, part in zip(arrays, jax.tree.leaves(jax.block_until_ready(out)), strict=True):
             assert whole.shape[1:] == part.shape[1:] and whole.dtype == part.dtype
             whole[i * size : (i + 1) * size] = part[: n - i * size]
-
-    def task(i: int) -> None:
-        with settings():
-            put(i, piece(i))
 
     if key not in _warm:
         first = piece(0)
@@ -93,7 +66,7 @@ def in_streams(
     if first is not None:
         put(0, first)
     begin = 0 if first is None else 1
-    with progress_bar(name, begin * size, n) as advance, ThreadPoolExecutor(streams) as pool:
-        for i, _ in zip(range(begin, count), pool.map(task, range(begin, count)), strict=True):
+    with progress_bar(name, begin * size, n) as advance:
+        for i, _ in zip(range(begin, count), in_threads(piece, put, range(begin, count), streams), strict=True):
             advance(min(size, n - i * size))
     return jax.tree.unflatten(tree, [jnp.asarray(x) for x in arrays])

@@ -1,9 +1,7 @@
 """`sweep`: a function over more rows of parameters than fit into memory."""
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import jax
@@ -15,7 +13,7 @@ from ...solve import arguments
 from ..chunks import filled
 from ..processes import gathered
 from ..progress import progress_bar
-from ..streams import cores, inherited
+from ..threads import cores, in_threads
 from .archive import Archive, Memory, named
 from .points import Points, as_points
 from .reduction import Reducer
@@ -56,7 +54,7 @@ def sweep(
       is lost, and nothing counts twice. Results are kept there as Zarr arrays (`results.zarr`, with the points). Who
       changes `run` gives another folder: only points (samples of them, where they are generated), shapes and
       reductions are compared. Every process of several has a folder of its own, and no mesh with others.
-    - `chunk`: rows that run together. Memory is that of two chunks more than there are `streams`.
+    - `chunk`: rows that run together. Memory is that of two chunks for each of the `streams`, and one more.
     - `streams`: threads that run chunks; by default one a core on a CPU that is one device, else one, and always one
       where there are several processes.
     - `progress`: a progress bar.
@@ -151,9 +149,9 @@ def _chunks(
     threads = cores() if alone else 1
     if streams is not None and jax.process_count() == 1:  # processes must run their chunks in one order
         threads = arguments.count("streams", streams)
-    settings, expected = inherited(), _types(points.rows(0, 1))
+    several, expected = jax.process_count() > 1, _types(points.rows(0, 1))
 
-    def solve(at: int):
+    def begin(at: int) -> tuple[PyTree, PyTree]:
         count = min(chunk, points.n - at)
         rows = points.rows(at, at + count)
         _check_rows(rows, at, count)
@@ -162,19 +160,11 @@ def _chunks(
                 f"points.rows({at}, {at + count}) has other leaves than the first rows: {found}, {expected}"
             )
         # the last chunk repeats its last row: another length would have to be compiled
-        with settings():
-            full = jax.tree.map(_array, filled(rows, chunk, np))
-            return rows, jax.tree.map(lambda x: np.asarray(x)[:count], gathered(call(full)))
+        out = call(jax.tree.map(_array, filled(rows, chunk, np)))
+        return rows, gathered(out) if several else out  # processes exchange their results in one order
 
-    waiting: deque[Future] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for at in range(start, points.n, chunk):
-                waiting.append(pool.submit(solve, at))
-                if len(waiting) > threads + 1:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+    def end(at: int, begun: tuple[PyTree, PyTree]) -> tuple[PyTree, PyTree]:
+        rows, out = begun
+        return rows, jax.tree.map(lambda x: np.asarray(x)[: _count(rows)], out)
+
+    yield from in_threads(begin, end, range(start, points.n, chunk), threads)
