@@ -10,6 +10,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr
 from jaxtyping import Array, PyTree
 
 from .dependencies import depends
+from .primitives import dtype_of, shape_of
 
 
 class Closed(eqx.Module):
@@ -34,6 +35,12 @@ class Closed(eqx.Module):
         flat = jax.tree.unflatten(self.in_tree, range(self.in_tree.num_leaves))
         marked = set(jax.tree.leaves(flat[argument]))
         return not any(depends(self.jaxpr, [i in marked for i in range(self.in_tree.num_leaves)]))
+
+    @property
+    def out_shape(self) -> PyTree:
+        """Shapes and dtypes of the value."""
+        shapes = [jax.ShapeDtypeStruct(shape_of(v), dtype_of(v)) for v in self.jaxpr.outvars]
+        return jax.tree.unflatten(self.out_tree, shapes)
 
     @property
     def size(self) -> int:

@@ -17,11 +17,14 @@ from ..solve import arguments
 from ..solve.failure import known
 from ..solve.method import Method
 from ..solve.ode import solve_ode
+from ..solve.sde import solve_sde
 from ..solve.sensitivity import Gradient, Recorded
 from ..solve.solution import Solution
+from ..solve.stochastic import Stochastic
 from .axes import Split, split
 from .chunks import in_chunks
 from .kernel import no_kernel, run_kernel
+from .keys import with_keys
 from .lanes import run_lanes
 from .report import report_many
 from .sharded import automatic, on_mesh
@@ -47,6 +50,7 @@ def solve_ensemble(
     chunk: int | None = None,
     streams: int | None = None,
     mesh: Mesh | None = None,
+    key: Any = None,
     gradient: Gradient | None = None,
     throw: bool = False,
     progress: bool = False,
@@ -56,7 +60,9 @@ def solve_ensemble(
 
     **Arguments:**
 
-    - `field`, `t_span`, `y0`, `args`: as for `solve_ode`; the field is that of one trajectory.
+    - `field`, `t_span`, `y0`, `args`: as for `solve_ode`; the field is that of one trajectory, or a `sj.Stochastic`.
+    - `key`: for a stochastic field, an array of keys, one for each trajectory, `jax.random.split(key, n)`; or one key,
+      which is split.
     - `in_axes`: where the trajectories are, as for `jax.vmap`: `(axis of y0, axis of args)`, or
       `(axis of t_span, axis of y0, axis of args)`. An entry is an int, `None` (shared by all), or a pytree of these.
     - `backend`: `"vmap"` batches the solve by `jax.vmap`. `"lanes"` takes every small array apart, so that a chunk of
@@ -104,6 +110,10 @@ def solve_ensemble(
     settings = (backend, chunk, automatic(mesh))
     streams = 1 if mesh is not None else streams if streams is None else arguments.count("streams", streams)
     options = {name: _as_arrays(value) if name in ("save", "step_to") else value for name, value in options.items()}
+    if isinstance(field, Stochastic):
+        args, in_axes = with_keys(key, t_span, y0, args, in_axes)
+    elif key is not None:
+        raise ValueError("key= is for stochastic equations: sj.solve_ensemble(sj.Stochastic(drift, diffusion), ...)")
     parts = split(_span(t_span), arguments.floats(y0), args, in_axes)
     n = jax.tree.leaves(parts.rows)[0].shape[0]
 
@@ -150,7 +160,13 @@ def _solve(field, settings: tuple, parts: Split, gradient: Gradient, options: di
     def one(shared, row):
         still = [x if new is None else new for x, new in zip(parts.shared, shared, strict=True)]
         t_span, y0, args = parts.join(still, row)
-        return solve_ode(field, t_span, y0, args, gradient=gradient, throw=False, **options)
+        if isinstance(field, Stochastic):
+            key, args = args
+            kind = {"noise": field.noise, "interpretation": field.interpretation, "path": field.path}
+            run = partial(solve_sde, field.drift, field.diffusion, t_span, y0, key, args, **kind)
+        else:
+            run = partial(solve_ode, field, t_span, y0, args)
+        return run(gradient=gradient, throw=False, **options)
 
     row = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), parts.rows)
     solve = close(one, shared, row)

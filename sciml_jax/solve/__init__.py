@@ -70,14 +70,17 @@ from .method import (
 from .multistep import (
     VCABM,
 )
+from .noise import BrownianTree, GivenPath, IncrementPath, Path
 from .ode import solve_ode
 from .problem import Problem
 from .saving import Dense, Final, Save, Steps, Times
+from .sde import solve_sde
 from .semilinear import SemiLinear
 from .sensitivity import Backsolve, Forward, Gradient, Recorded
 from .solution import Solution
 from .stabilized import ROCK2, ROCK4
 from .step_size import ConstantSteps, Controller, EqualSteps, GivenSteps, IController, PIController, PIDController
+from .stochastic import EulerMaruyama, Milstein, Stochastic, StochasticMethod, StratonovichHeun
 from .structured import (
     SecondOrder,
     Separable,
@@ -194,4 +197,14 @@ __all__ = [
     "Yoshida6",
     "solve_dae",
     "solve_ode",
+    "BrownianTree",
+    "EulerMaruyama",
+    "GivenPath",
+    "IncrementPath",
+    "Milstein",
+    "Path",
+    "Stochastic",
+    "StochasticMethod",
+    "StratonovichHeun",
+    "solve_sde",
 ]

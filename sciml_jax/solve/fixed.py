@@ -1,29 +1,32 @@
 """Exactly N equal steps: a scan without step control, differentiable as it stands."""
 
 import math
-from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, PyTree
+from jaxtyping import Array, Bool, Int, PyTree
 
 from ..core import RESULT, either, trees
 from ..core.rows import Rows, stacked_rows
 from .job import Job, Outcome, Resume
-from .method import MethodState, Step
+from .method import MethodState
 from .problem import State, Time
 from .saving import Final, Steps
 from .step_size import EqualSteps
 
 
 class Point(NamedTuple):
-    """Where the scan stands; the method's cache is left out of what is differentiated."""
+    """Where the scan stands: the number of the step, whether all steps could be computed, and their work as far as
+    it is not known while tracing. Nothing else is scanned over, so that a march fits into a kernel."""
 
+    i: Int[Array, ""]
     t: Time
     y: State
     carry: PyTree
     cache: PyTree
+    ok: Bool[Array, ""]
+    counted: dict[str, Array]
 
 
 def applies(job: Job) -> bool:
@@ -47,35 +50,38 @@ def march(job: Job, *, checkpoint: bool) -> Outcome:
     n, problem, method = job.controller.n, job.problem, job.method
     dt = jax.lax.stop_gradient(job.t1 - job.t0) / n
     state = job.resume.method if job.resume is not None else method.init(problem, job.t0, job.y0, dt)
-    start = Point(job.t0, job.y0, state.carry, state.cache)
+    known, counted = _step_counts(job, state)
+    zero = {k: jnp.zeros(v.shape, v.dtype) for k, v in counted.items()}
+    start = Point(jnp.int32(0), job.t0, job.y0, state.carry, state.cache, jnp.asarray(True), zero)
 
     def row(point: Point):
         return tuple(
             (point.t, save.value(problem, point.t, point.y)) if isinstance(save, Steps) else () for save in job.saves
         )
 
-    def one(point: Point, i):
-        t_next = job.controller.grid(i, point.t, dt, job.t0, job.t1)
+    def one(point: Point, _):
+        t_next = job.controller.grid(point.i, point.t, dt, job.t0, job.t1)
         step = method.step(problem, point.t, point.y, t_next - point.t, MethodState(point.carry, point.cache))
         y, state = step.y, step.accepted
         if job.projection is not None:
             y = job.projection(t_next, y, problem.args)
             state = method.restart(problem, t_next, y, state)
-        point = Point(t_next, y, state.carry, state.cache)
-        return point, (row(point), _traced(step))
+        counted = {k: v + step.counts[k] for k, v in point.counted.items()}
+        point = Point(point.i + 1, t_next, y, state.carry, state.cache, point.ok & step.ok, counted)
+        return point, row(point)
 
-    end, (rows, (ok, counted)) = _scan(one, start, n, checkpoint)
+    end, rows = _scan(one, start, n, checkpoint)
     first = row(start)
     saved = tuple(
         (jnp.int32(n), _stacked(first[k], rows[k])) if isinstance(save, Steps) else ((), ())
         for k, save in enumerate(job.saves)
     )
     finite = trees.all_finite(jax.lax.stop_gradient(end.y))
-    result = either(jnp.all(ok), RESULT.successful, RESULT.step_failed)
+    result = either(end.ok, RESULT.successful, RESULT.step_failed)
     result = either(finite, result, RESULT.non_finite)
     if job.consistent is not None:
         result = either(job.consistent, result, RESULT.inconsistent_initial)
-    counts = _counts(job, n, state, {k: jnp.sum(v) for k, v in counted.items()})
+    counts = _counts(job, n, known, end.counted)
     counts |= method.state_counts(MethodState(end.carry, end.cache))
     if job.residual is not None:
         counts["initial_residual"] = job.residual
@@ -85,20 +91,20 @@ def march(job: Job, *, checkpoint: bool) -> Outcome:
     )
 
 
-def _traced(step: Step) -> tuple[Array, dict[str, Array]]:
-    """Of one step: whether it could be computed, and its work as far as that is not known while tracing."""
-    return jnp.asarray(step.ok), {k: v for k, v in step.counts.items() if not isinstance(v, int)}
-
-
-def _counts(job: Job, n: int, state: MethodState, counted: dict[str, Array]) -> dict[str, Array]:
-    """The work of n steps, that of the start and of projections included."""
+def _step_counts(job: Job, state: MethodState) -> tuple[dict[str, int], dict[str, Any]]:
+    """The work of a step that is known while tracing, and the shapes of what is not."""
     known: dict[str, int] = {}
 
     def step():
         counts = job.method.step(job.problem, job.t0, job.y0, job.t1 - job.t0, state).counts
         known.update({k: v for k, v in counts.items() if isinstance(v, int)})
+        return {k: v for k, v in counts.items() if not isinstance(v, int)}
 
-    jax.eval_shape(step)
+    return known, jax.eval_shape(step)
+
+
+def _counts(job: Job, n: int, known: dict[str, int], counted: dict[str, Array]) -> dict[str, Array]:
+    """The work of n steps, that of the start and of projections included."""
     first = job.method.init_counts()
     restarts = n * first.get("field_evaluations", 0) if job.projection is not None else 0
     names = dict.fromkeys([*first, *known, *counted], 0)
@@ -112,15 +118,15 @@ def _stacked(first: PyTree, rows: PyTree) -> Rows:
 
 
 def _scan(one, start: Point, n: int, checkpoint: bool):
-    """`lax.scan` over 0..n-1, in two levels where reverse mode must not keep every step."""
+    """`lax.scan` of n steps, in two levels where reverse mode must not keep every step."""
     size = math.isqrt(n)
     if not checkpoint or size < 2:
-        return jax.lax.scan(one, start, jnp.arange(n))
+        return jax.lax.scan(one, start, length=n)
     blocks = n // size
-    inner = jax.checkpoint(partial(jax.lax.scan, one))
-    point, rows = jax.lax.scan(inner, start, jnp.arange(blocks * size).reshape(blocks, size))
+    inner = lambda length: jax.checkpoint(lambda point, _: jax.lax.scan(one, point, length=length))
+    point, rows = jax.lax.scan(inner(size), start, length=blocks)
     rows = jax.tree.map(lambda x: x.reshape(blocks * size, *x.shape[2:]), rows)
     if blocks * size < n:
-        point, rest = inner(point, jnp.arange(blocks * size, n))
+        point, rest = inner(n - blocks * size)(point, None)
         rows = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), rows, rest)
     return point, rows

@@ -49,7 +49,7 @@ CASES = {
 
 
 # why these do not become kernels, and which ones XLA takes long to interpret
-NO_KERNEL = {"jumps": "an array of 3003 entries does not fit", "equal steps": "scan of .* has no lanes"}
+NO_KERNEL = {"jumps": "an array of 3003 entries does not fit"}
 LONG = ("every step", "several requests")
 EVERYWHERE = [
     pytest.param(name, backend, marks=[pytest.mark.slow] if name in LONG and backend == "kernel" else [])

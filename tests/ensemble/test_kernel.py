@@ -12,6 +12,7 @@ import sciml_jax as sj
 from sciml_jax.core import close
 from sciml_jax.ensemble.kernel import no_kernel
 from sciml_jax.ensemble.parts import computed, split
+from sciml_jax.solve.noise import key_words
 
 RATES = np.linspace(0.5, 3.0, 20)
 START = np.array([1.0, 0.0])
@@ -24,6 +25,7 @@ def oscillator(t, y, rate):
 METHODS = {
     **{name: {"method": getattr(sj, name)()} for name in ("Tsit5", "Dopri5", "Bosh3", "Vern7")},
     "RK4 with constant steps": {"method": sj.RK4(), "dt": 0.01},
+    "equal steps": {"steps": 40},
     **{name: {"method": getattr(sj, name)()} for name in ("Rosenbrock23", "Rodas4", "Rodas5P", "Kvaerno5", "BDF")},
     "saved times": {"save": np.linspace(0.0, 1.0, 6)},
     "a terminating event": {"events": sj.Event(lambda t, y, rate: y[0] - 0.5)},
@@ -49,6 +51,29 @@ def test_they_lower_for_cuda_without_a_gpu(name, dtype):
     assert no_kernel(*one(dtype, **METHODS[name]), lanes=32) is None
 
 
+NOISY = {
+    "EulerMaruyama": ({"method": sj.EulerMaruyama(), "steps": 40}, jnp.float32),
+    "EulerMaruyama in float64": ({"method": sj.EulerMaruyama(), "dt": 0.01}, jnp.float64),
+    "Milstein": ({"method": sj.Milstein(), "dt": 0.01}, jnp.float32),
+    "StratonovichHeun": ({"method": sj.StratonovichHeun(), "steps": 40}, jnp.float32),
+    "a tree": ({"method": sj.EulerMaruyama(), "steps": 40, "path": sj.BrownianTree}, jnp.float32),
+}
+
+
+@pytest.mark.parametrize("name", NOISY)
+def test_noise_lowers_for_cuda_without_a_gpu(name):
+    options, dtype = NOISY[name]
+
+    def solve(shared, words):
+        fields = (lambda t, y, args: -y, lambda t, y, args: 0.2 * y)
+        span = tuple(jnp.asarray(x, dtype) for x in (0.0, 1.0))
+        return sj.solve_sde(*fields, span, shared, words, throw=False, **options)
+
+    shared, rows = jnp.asarray(START, dtype), jax.vmap(key_words)(jax.random.split(jax.random.key(0), 20))
+    word = jax.tree.map(lambda x: x[0], rows)
+    assert no_kernel(close(solve, shared, word), shared, rows, lanes=32) is None
+
+
 @pytest.mark.parametrize(
     "field, options, reason",
     [
@@ -58,7 +83,7 @@ def test_they_lower_for_cuda_without_a_gpu(name, dtype):
             "an array of 300 entries does not fit",
         ),
         (lambda t, y, rate: -rate * jnp.sort(y), {}, "sort of .* has no lanes"),
-        (oscillator, {"steps": 40}, "scan of .* has no lanes"),
+        (oscillator, {"steps": 40, "save": sj.Steps()}, "scan of .* has no lanes"),
         (oscillator, {"save": sj.Dense(64)}, "does not fit into registers|has no lanes"),
     ],
 )

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax.extend.core import Jaxpr, JaxprEqn
 from jaxtyping import Array
 
+from ...core.closure import equations
 from ...core.dependencies import depends_in
 from ...core.loop import lane_active_p
 from ...core.primitives import dtype_of, linear_solve_parts, opened, scan_parts, shape_of, size_of
@@ -105,8 +106,8 @@ def while_loop(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
 
 def turns(eqn: JaxprEqn) -> int:
     """How often the body of a scan is written out."""
-    length, equations = eqn.params["length"], len(opened(eqn.params["jaxpr"])[0].eqns)
-    return length if length <= _TURNS and length * equations <= _EQUATIONS else 1
+    length, size = eqn.params["length"], equations(opened(eqn.params["jaxpr"])[0])
+    return length if length <= _TURNS and length * size <= _EQUATIONS else 1
 
 
 def scan(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:

@@ -1,0 +1,64 @@
+"""What a stochastic method reads its noise from: the increments of a path."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import PyTree
+
+from ..problem import State, Time
+
+
+class Path(eqx.Module):
+    """The path of a Brownian motion, or of any other driving signal.
+
+    A path has a field `shape`, static: the shape of its values, or a pytree of shapes; and `increment(t, dt)`.
+    """
+
+    shape: eqx.AbstractVar[Any]
+
+    @property
+    def reconstructible(self) -> bool:
+        """Whether increments of any two intervals belong to one path: needed where steps are rejected."""
+        return True
+
+    @abstractmethod
+    def increment(self, t: Time, dt: Time) -> State:
+        """W(t + dt) - W(t), also for a negative dt."""
+
+
+class GivenPath(Path):
+    """A path that is known: `function(t)` returns W(t), of the given shape. Differentiable as the function is.
+
+    >>> import jax.numpy as jnp, sciml_jax as sj
+    >>> path = sj.GivenPath(lambda t: jnp.sin(t), ())
+    >>> drift, diffusion = (lambda t, y, args: -y), (lambda t, y, args: jnp.ones_like(y))
+    >>> sol = sj.solve_sde(drift, diffusion, (0.0, 1.0), 0.0, None, path=path, steps=1000)
+    >>> exact = (jnp.cos(1.0) + jnp.sin(1.0) - jnp.exp(-1.0)) / 2  # y' = -y + cos(t)
+    >>> bool(abs(sol.y - exact) < 1e-3)
+    True
+    """
+
+    function: Callable
+    shape: Any = eqx.field(static=True)
+
+    def increment(self, t, dt):
+        return jax.tree.map(lambda b, a: b - a, self.function(t + dt), self.function(t))
+
+
+def is_shape(x: Any) -> bool:
+    """Whether x is the shape of one array, rather than a pytree of shapes."""
+    return isinstance(x, tuple) and all(isinstance(n, int) for n in x)
+
+
+def split_shapes(shape: Any) -> tuple[list[tuple[int, ...]], Any]:
+    """The shapes of a pytree of shapes, and its structure."""
+    return jax.tree.flatten(shape, is_leaf=is_shape)
+
+
+def scaled(factor: Any, tree: PyTree) -> PyTree:
+    """Every leaf times a number."""
+    return jax.tree.map(lambda x: jnp.asarray(factor, x.dtype) * x, tree)

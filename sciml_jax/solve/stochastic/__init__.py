@@ -1,0 +1,9 @@
+"""Methods for stochastic differential equations, one a file, and the field they solve."""
+
+from .euler_maruyama import EulerMaruyama
+from .field import Stochastic
+from .method import StochasticMethod
+from .milstein import Milstein
+from .stratonovich_heun import StratonovichHeun
+
+__all__ = ["EulerMaruyama", "Milstein", "Stochastic", "StochasticMethod", "StratonovichHeun"]

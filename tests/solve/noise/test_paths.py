@@ -1,0 +1,131 @@
+"""Paths: additivity, the law of Brownian motion, refinement, and what is refused."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import sciml_jax as sj
+
+KEYS = jax.random.split(jax.random.key(11), 4000)
+SHAPES = {"a": (), "b": (2,)}
+
+
+def make(kind, key, shape=()):
+    if kind == "tree":
+        return sj.BrownianTree((0.0, 2.0), shape, key, depth=6)
+    return sj.IncrementPath((0.0, 2.0), shape, key, resolution=64)
+
+
+def time(x):
+    return jnp.asarray(x, float)
+
+
+@pytest.mark.parametrize("kind", ["tree", "increments"])
+def test_the_law_of_brownian_motion(kind):
+    """Covariances of increments over grid times: variances are their lengths, the rest is zero."""
+    ends = jnp.array([0.0, 0.5, 0.53125, 1.0, 1.75, 2.0])
+
+    def increments(key):
+        return jax.vmap(make(kind, key).increment)(ends[:-1], jnp.diff(ends))
+
+    found = np.asarray(jax.jit(jax.vmap(increments))(KEYS)) / np.sqrt(np.diff(ends))
+    # of n numbers: means and covariances have errors of 1 / sqrt(n), variances of sqrt(2 / n)
+    n = len(KEYS)
+    assert np.max(np.abs(found.mean(0))) < 4.5 / np.sqrt(n)
+    assert np.max(np.abs(np.cov(found.T) - np.eye(5))) < 4.5 * np.sqrt(2 / n)
+
+
+@pytest.mark.parametrize("kind", ["tree", "increments"])
+def test_increments_add_up(kind):
+    path = make(kind, KEYS[0], SHAPES)
+    whole = path.increment(time(0.25), time(1.5))
+    parts = [path.increment(time(0.25 + 0.125 * k), time(0.125)) for k in range(12)]
+    assert jax.tree.map(jnp.shape, whole) == SHAPES
+    for name, total in whole.items():
+        np.testing.assert_allclose(sum(part[name] for part in parts), total, rtol=1e-12, atol=1e-12)
+    back = path.increment(time(1.75), time(-1.5))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, -b, rtol=1e-12), back, whole)
+
+
+def test_a_tree_is_a_function_of_time():
+    path = make("tree", KEYS[1], (3,))
+    ts = jnp.linspace(0.0, 2.0, 23)
+    values = jax.vmap(path)(ts)
+    np.testing.assert_array_equal(values[0], 0.0)
+    steps = jax.vmap(path.increment)(ts[:-1], jnp.diff(ts))
+    np.testing.assert_allclose(steps, jnp.diff(values, axis=0), atol=1e-14)
+    # deeper trees refine the same path
+    deep = sj.BrownianTree((0.0, 2.0), (3,), KEYS[1], depth=12)
+    grid = jnp.linspace(0.0, 2.0, 65)
+    np.testing.assert_allclose(jax.vmap(deep)(grid), jax.vmap(path)(grid), atol=1e-14)
+    # between the times of the last level it is linear
+    np.testing.assert_allclose(path(grid[3] + 1 / 64), 0.5 * (path(grid[3]) + path(grid[4])), atol=1e-14)
+    np.testing.assert_array_equal(path(time(5.0)), path(time(2.0)))
+    np.testing.assert_array_equal(jax.jacfwd(path)(time(0.3)), 0.0)
+
+
+def test_a_resolution_is_a_path():
+    """Finer and coarser steps see one path; without it, every step size has its own."""
+    fine = make("increments", KEYS[2])
+    np.testing.assert_allclose(
+        fine.increment(time(0.0), time(2.0)),
+        sum(fine.increment(time(k / 32), time(1 / 32)) for k in range(64)),
+        rtol=1e-12,
+    )
+    plain = sj.IncrementPath((0.0, 2.0), (), KEYS[2])
+    assert float(plain.increment(time(0.5), time(0.25))) == pytest.approx(
+        2 * float(plain.increment(time(0.5), time(0.0625))), rel=1e-14
+    )
+    assert float(plain.increment(time(0.5), time(0.25))) != float(plain.increment(time(0.5625), time(0.25)))
+    assert not plain.reconstructible
+    assert make("tree", KEYS[0]).reconstructible
+
+
+def test_plain_increments_are_brownian():
+    def increments(key):
+        path = sj.IncrementPath((0.0, 1.0), (2,), key)
+        return jnp.concatenate([path.increment(time(t), time(0.1)) for t in (0.0, 0.1, 0.2)])
+
+    found = np.asarray(jax.jit(jax.vmap(increments))(KEYS)) / np.sqrt(0.1)
+    n = len(KEYS)
+    assert np.max(np.abs(found.mean(0))) < 4.5 / np.sqrt(n)
+    assert np.max(np.abs(np.cov(found.T) - np.eye(6))) < 4.5 * np.sqrt(2 / n)
+
+
+@pytest.mark.parametrize("kind", ["tree", "increments"])
+def test_backwards_spans_hold_the_same_path(kind):
+    make = (
+        (lambda span: sj.BrownianTree(span, (), KEYS[3], depth=5))
+        if kind == "tree"
+        else lambda span: sj.IncrementPath(span, (), KEYS[3], resolution=32)
+    )
+    up, down = make((0.0, 1.0)), make((1.0, 0.0))
+    assert float(up.increment(time(0.25), time(0.5))) == float(down.increment(time(0.25), time(0.5)))
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (
+            lambda key: sj.IncrementPath((0.0, 1.0), (), key, resolution=0),
+            "resolution of sj.IncrementPath must be a pos",
+        ),
+        (lambda key: sj.BrownianTree((0.0, 1.0), (), key, tol=0.0), "tol of sj.BrownianTree must be positive"),
+        (lambda key: sj.BrownianTree((0.0, 1.0), (), key, tol=1e-12), "needs 40 levels, more than 30"),
+        (lambda key: sj.BrownianTree((0.0, 1.0), (), key, depth=31), "1 to 30 levels; got depth=31"),
+        (lambda key: sj.BrownianTree((0.0, np.inf), (), key, tol=1e-3), "t_span finite"),
+        (
+            lambda key: jax.jit(lambda t: sj.BrownianTree((0.0, t), (), key, tol=1e-3).words)(1.0),
+            "inside jit give depth=",
+        ),
+    ],
+)
+def test_messages(make, message):
+    with pytest.raises(ValueError, match=message):
+        make(KEYS[0])
+
+
+def test_levels_from_a_tolerance():
+    assert sj.BrownianTree((0.0, 1.0), (), KEYS[0], tol=1e-3).depth == 10  # 2^-10 < 1e-3 < 2^-9
+    assert sj.BrownianTree((0.0, 1.0), (), KEYS[0], tol=4.0).depth == 1
