@@ -17,6 +17,7 @@ NAMES = (
     "ensemble",
     "ensemble_streams",
     "ensemble_gpu",
+    "euler_maruyama",
     "orbits",
     "work_precision",
     "rober",

@@ -21,6 +21,7 @@ from .solve import (  # noqa: E402
     ROCK2,
     ROCK4,
     SBDF2,
+    SRA1,
     SSPRK3,
     SSPRK43,
     TRBDF2,
@@ -96,6 +97,7 @@ from .solve import (  # noqa: E402
     SecondOrder,
     SemiLinear,
     Separable,
+    ShARK,
     Solution,
     SolveError,
     Split,
@@ -243,4 +245,6 @@ __all__ = [
     "StochasticMethod",
     "StratonovichHeun",
     "solve_sde",
+    "SRA1",
+    "ShARK",
 ]

@@ -80,7 +80,7 @@ from .sensitivity import Backsolve, Forward, Gradient, Recorded
 from .solution import Solution
 from .stabilized import ROCK2, ROCK4
 from .step_size import ConstantSteps, Controller, EqualSteps, GivenSteps, IController, PIController, PIDController
-from .stochastic import EulerMaruyama, Milstein, Stochastic, StochasticMethod, StratonovichHeun
+from .stochastic import SRA1, EulerMaruyama, Milstein, ShARK, Stochastic, StochasticMethod, StratonovichHeun
 from .structured import (
     SecondOrder,
     Separable,
@@ -207,4 +207,6 @@ __all__ = [
     "StochasticMethod",
     "StratonovichHeun",
     "solve_sde",
+    "SRA1",
+    "ShARK",
 ]

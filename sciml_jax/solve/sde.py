@@ -38,7 +38,8 @@ def solve_sde(
     - `key`: a key of `jax.random`, which decides the path: the same key, the same path. `None` with a given `path`.
     - `noise`: `"diagonal"`, `"scalar"`, `"additive"`, `"commutative"` or `"general"`: see `sj.Stochastic`.
     - `interpretation`: `"ito"` or `"stratonovich"`. A method for the other one converts the drift.
-    - `method`: `sj.EulerMaruyama()` by default; `sj.Milstein()`, `sj.StratonovichHeun()`.
+    - `method`: `sj.EulerMaruyama()` by default; `sj.Milstein()`, `sj.StratonovichHeun()`; for additive noise, of
+      strong order 1.5, `sj.SRA1()` and `sj.ShARK()`.
     - `path`: where the noise comes from: a `sj.IncrementPath`, `sj.BrownianTree` or `sj.GivenPath`, or a function
       `path(t_span, shape, key)` that makes one, such as `sj.BrownianTree`. By default increments drawn step by step.
     - `dt`, `steps`: the constant step, or the number of equal steps (the faster loop): one of them is needed.

@@ -197,6 +197,12 @@ BAD = {
         ValueError,
         "a step of 0.25 is 2.5 cells of path=",
     ),
+    "a path without areas": (
+        PLAIN,
+        {"path": sj.BrownianTree, "noise": "additive", "method": sj.SRA1()},
+        ValueError,
+        "needs the space-time area of its noise, which sj.BrownianTree does not know: use sj.IncrementPath",
+    ),
     "a list as diffusion": (
         (PLAIN[0], lambda t, y, args: [y]),
         {},

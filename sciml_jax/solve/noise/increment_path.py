@@ -5,14 +5,16 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import ArrayLike
+from jaxtyping import Array, ArrayLike, Int
 
 from ..problem import State, Time
 from .normal import key_words, normals, time_words
 from .path import Path, scaled, split_shapes
 from .threefry import Words
 
-_PLAIN, _CELL = 0, 1  # streams of numbers: by the time at which a step begins, by the cell of a resolution
+_STREAMS = 4  # of every leaf: by the time at which a step begins, or by the cell of a resolution, and their areas
+_PLAIN, _CELL, _PLAIN_AREA, _CELL_AREA = range(_STREAMS)
+_AREA = 12**-0.5
 
 
 class IncrementPath(Path):
@@ -25,6 +27,8 @@ class IncrementPath(Path):
       sum their increments: the same key is the same path for all of them, finer or coarser, so that errors of single
       paths can be measured. By default there are no cells: the increment of a step is drawn from the time at which it
       begins, as $\sqrt{\Delta t}$ times a normal number, and another step size is another path.
+
+    Methods of order 1.5 also read the space-time area of a step, another normal number.
 
     Nothing is stored: gradients that repeat a solve draw the same numbers again.
     Cost: one normal number for each entry of W and step, about 2 ns in float32; with a `resolution` one for each cell.
@@ -55,23 +59,56 @@ class IncrementPath(Path):
     def increment(self, t: Time, dt: Time) -> State:
         begin, sign = jnp.minimum(t, t + dt), jnp.sign(dt)  # backwards in time it is the same interval
         if self.resolution is None:
-            drawn = self._normals(time_words(jax.lax.stop_gradient(begin)), _PLAIN, t.dtype)
-            return scaled(sign * jnp.sqrt(jnp.abs(dt)), drawn)
-        t0, t1 = (jnp.asarray(x, t.dtype) for x in self.t_span)
+            return scaled(sign * jnp.sqrt(jnp.abs(dt)), self._at(begin, _PLAIN))
+
+        def add(k, total):
+            return jax.tree.map(jnp.add, total, self._in_cell(k, _CELL, t.dtype))
+
+        first, last, cell = self._cells(begin, dt)
+        return scaled(sign * jnp.sqrt(cell), jax.lax.fori_loop(first, last, add, self._zero(t.dtype)))
+
+    def increment_and_area(self, t: Time, dt: Time) -> tuple[State, State]:
+        begin, sign = jnp.minimum(t, t + dt), jnp.sign(dt)
+        if self.resolution is None:
+            size = jnp.sqrt(jnp.abs(dt))
+            w, area = self._at(begin, _PLAIN), self._at(begin, _PLAIN_AREA)
+            return scaled(sign * size, w), scaled(_AREA * size, area)
+
+        def add(k, so_far):
+            total, area, m = so_far
+            w, h = self._in_cell(k, _CELL, t.dtype), scaled(_AREA, self._in_cell(k, _CELL_AREA, t.dtype))
+            # the area of m cells and one more: their own, and that of the triangle between their chords
+            area = jax.tree.map(
+                lambda big, small, a, b: (m * big + small + 0.5 * (a - m * b)) / (m + 1), area, h, total, w
+            )
+            return jax.tree.map(jnp.add, total, w), area, m + 1
+
+        first, last, cell = self._cells(begin, dt)
+        start = (self._zero(t.dtype), self._zero(t.dtype), jnp.zeros((), t.dtype))
+        w, area, _ = jax.lax.fori_loop(first, last, add, start)
+        return scaled(sign * jnp.sqrt(cell), w), scaled(jnp.sqrt(cell), area)
+
+    def _cells(self, begin: Time, dt: Time) -> tuple[Int[Array, ""], Int[Array, ""], Time]:
+        """The first cell of an interval, the first one behind it, and the length of cells."""
+        t0, t1 = (jnp.asarray(x, begin.dtype) for x in self.t_span)
+        assert self.resolution is not None
         low, cell = jnp.minimum(t0, t1), jnp.abs(t1 - t0) / self.resolution
         ends = jax.lax.stop_gradient((begin - low, begin - low + jnp.abs(dt)))
         first, last = (jnp.round(x / jax.lax.stop_gradient(cell)).astype(jnp.int32) for x in ends)
+        return first, last, cell
 
-        def add(k, total):
-            drawn = self._normals(Words(k.astype(jnp.uint32), jnp.uint32(0)), _CELL, t.dtype)
-            return jax.tree.map(jnp.add, total, drawn)
+    def _zero(self, dtype) -> State:
+        shapes, tree = split_shapes(self.shape)
+        return jax.tree.unflatten(tree, [jnp.zeros(s, dtype) for s in shapes])
 
-        leaves, tree = split_shapes(self.shape)
-        zero = jax.tree.unflatten(tree, [jnp.zeros(s, t.dtype) for s in leaves])
-        return scaled(sign * jnp.sqrt(cell), jax.lax.fori_loop(first, last, add, zero))
+    def _at(self, begin: Time, stream: int) -> State:
+        """Normal numbers for the interval that begins at a time."""
+        return self._normals(time_words(jax.lax.stop_gradient(begin)), stream, begin.dtype)
+
+    def _in_cell(self, k: Int[Array, ""], stream: int, dtype) -> State:
+        return self._normals(Words(k.astype(jnp.uint32), jnp.uint32(0)), stream, dtype)
 
     def _normals(self, counter: Words, stream: int, dtype) -> State:
-        leaves, tree = split_shapes(self.shape)
-        # streams of odd numbers are for cells: a leaf has two
-        drawn = [normals(self.words, counter, 2 * i + stream, s, dtype) for i, s in enumerate(leaves)]
+        shapes, tree = split_shapes(self.shape)
+        drawn = [normals(self.words, counter, _STREAMS * i + stream, s, dtype) for i, s in enumerate(shapes)]
         return jax.tree.unflatten(tree, drawn)

@@ -29,6 +29,15 @@ class Path(eqx.Module):
     def increment(self, t: Time, dt: Time) -> State:
         """W(t + dt) - W(t), also for a negative dt."""
 
+    def increment_and_area(self, t: Time, dt: Time) -> tuple[State, State]:
+        r"""The increment and the space-time area, the mean of the path over its chord,
+        $H = \frac1h \int_t^{t+h} (W(s) - W(t))\,ds - \frac12 \Delta W$: of variance h / 12 for Brownian motion, and
+        independent of the increment."""
+        raise ValueError(
+            f"this method needs the space-time area of its noise, which sj.{type(self).__name__} does not know: use "
+            "sj.IncrementPath, or a method without it (EulerMaruyama, Milstein, StratonovichHeun)"
+        )
+
 
 class GivenPath(Path):
     """A path that is known: `function(t)` returns W(t), of the given shape. Differentiable as the function is.

@@ -84,6 +84,10 @@ class Stochastic(StructuredField):
         """The noise of a step: W(t + dt) - W(t)."""
         return once(self.path.increment(t, dt))
 
+    def increment_and_area(self, t: Time, dt: Time) -> tuple[State, State]:
+        """The noise of a step and its space-time area."""
+        return once(self.path.increment_and_area(t, dt))
+
     def spread(self, t: Time, y: State, args: PyTree) -> PyTree:
         """The diffusion g."""
         dtypes = [x.dtype for x in jax.tree.leaves(y)]

@@ -93,6 +93,41 @@ def test_plain_increments_are_brownian():
     assert np.max(np.abs(np.cov(found.T) - np.eye(6))) < 4.5 * np.sqrt(2 / n)
 
 
+@pytest.mark.parametrize("resolution", [None, 64])
+def test_areas_are_of_the_law_of_brownian_motion(resolution):
+    """Means over chords: of variance h / 12, and independent of the increments and of one another."""
+
+    def both(key):
+        path = sj.IncrementPath((0.0, 1.0), (), key, resolution=resolution)
+        pairs = [path.increment_and_area(time(t), time(0.125)) for t in (0.0, 0.125)]
+        same = path.increment(time(0.125), time(0.125)) - pairs[1][0]
+        return jnp.stack([*pairs[0], *pairs[1]]), same
+
+    found, same = jax.jit(jax.vmap(both))(KEYS)
+    np.testing.assert_allclose(same, 0.0, atol=1e-14)
+    scaled = np.asarray(found) / np.sqrt(0.125 * np.array([1, 1 / 12, 1, 1 / 12]))
+    n = len(KEYS)
+    assert np.max(np.abs(scaled.mean(0))) < 4.5 / np.sqrt(n)
+    assert np.max(np.abs(np.cov(scaled.T) - np.eye(4))) < 4.5 * np.sqrt(2 / n)
+
+
+def test_areas_add_up():
+    """The integral of a path over two intervals is the sum of the integrals."""
+    path = sj.IncrementPath((0.0, 2.0), SHAPES, KEYS[4], resolution=64)
+
+    def integral(t, h, start):
+        w, area = path.increment_and_area(time(t), time(h))
+        return jax.tree.map(lambda w, area, s: h * (s + 0.5 * w + area), w, area, start), w
+
+    zero = {"a": jnp.zeros(()), "b": jnp.zeros(2)}
+    whole, _ = integral(0.25, 1.0, zero)
+    first, w = integral(0.25, 0.375, zero)
+    second, _ = integral(0.625, 0.625, w)
+    jax.tree.map(lambda c, a, b: np.testing.assert_allclose(c, a + b, rtol=1e-12), whole, first, second)
+    back = path.increment_and_area(time(1.25), time(-1.0))[1]
+    jax.tree.map(np.testing.assert_array_equal, back, path.increment_and_area(time(0.25), time(1.0))[1])
+
+
 @pytest.mark.parametrize("kind", ["tree", "increments"])
 def test_backwards_spans_hold_the_same_path(kind):
     make = (

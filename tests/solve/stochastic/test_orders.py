@@ -41,7 +41,7 @@ SYSTEMS = {
     "Ornstein-Uhlenbeck": (
         np.array([1.0, 0.0]),
         lambda t, y, args: -y + jnp.sin(y[::-1]),
-        lambda t, y, args: jnp.array([[0.5], [1.0]]) * (1 + t),
+        lambda t, y, args: jnp.array([[1.0], [2.0]]) * (1 + t),
         "additive",
         None,
     ),
@@ -63,6 +63,8 @@ SYSTEMS = {
 ORDERS = [
     *(("EulerMaruyama", system, 1.0 if system == "Ornstein-Uhlenbeck" else 0.5) for system in SYSTEMS),
     *(("Milstein", system, 1.0) for system in SYSTEMS if system != "not commuting"),
+    ("SRA1", "Ornstein-Uhlenbeck", 1.5),
+    ("ShARK", "Ornstein-Uhlenbeck", 1.5),
     *(("StratonovichHeun", system, 0.5 if system == "not commuting" else 1.0) for system in SYSTEMS),
 ]
 STEPS = (16, 32, 64, 128)
@@ -84,7 +86,8 @@ def errors(method, system, interpretation):
         path = sj.IncrementPath((0.0, 1.0), shape, key, resolution=FINEST)
         if exact is None:
             # another method, so that an error which both interpretations share would be seen
-            other = sj.EulerMaruyama() if method == "StratonovichHeun" else sj.StratonovichHeun()
+            finer = {"StratonovichHeun": sj.EulerMaruyama(), "SRA1": sj.ShARK(), "ShARK": sj.SRA1()}
+            other = finer.get(method, sj.StratonovichHeun())
             reference = solve(path, other, 1 / FINEST)
         else:
             reference = exact(path.increment(jnp.zeros(()), jnp.ones(())), interpretation == "ito")
