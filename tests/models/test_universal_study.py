@@ -41,8 +41,8 @@ def forecasts(field, seed):
     rolling = np.pad(rolling_windows(int(seen.sum()), 4), ((0, 0), (0, HELD_OUT)))
     windows = np.concatenate([seen[None].astype(float), rolling])
     options = {"windows": windows, "key": jax.random.key(seed), "progress": False}
-    mechanistic = fit_lotka_volterra(T, y, starts=24, steps=300, **options)
-    universal = fit_universal(T, y, mechanistic.models, horizon=4, copies=2, **options)
+    mechanistic = fit_lotka_volterra(T, y, starts=12, steps=200, **options)
+    universal = fit_universal(T, y, mechanistic.models, horizon=4, copies=1, **options)
     return [
         np.sqrt(np.mean((np.log(np.asarray(model.predict(T))) - truth)[~seen] ** 2))
         for model in (mechanistic.model, universal.model)

@@ -185,6 +185,9 @@ def loss(q, gradient=None, grid=None, steps=None):
     return sol.y["end"] + jnp.sum(sol.y.get("ts", 0.0)), sol
 
 
+on_grid = jax.jit(lambda q, grid: loss(q, grid=grid))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "gradient",
@@ -195,24 +198,22 @@ def loss(q, gradient=None, grid=None, steps=None):
 def test_gradients_follow_the_orders(gradient):
     """They are those of the computed solution: of the same steps of the same orders."""
     derive = jax.jacfwd if isinstance(gradient, sj.Forward) else jax.grad
-    got = jax.jit(derive(lambda q: loss(q, gradient)[0]))(Q)
-    _, sol = jax.jit(loss)(Q)
+    got, sol = jax.jit(derive(lambda q: loss(q, gradient), has_aux=True))(Q)
     assert stats_of(sol)["order_changes"] == 2
     grid = sol.t["steps"][: int(sol.n["steps"])]
-    on_grid = jax.jit(lambda q: loss(q, grid=grid))
     log = lambda sol: np.asarray(sol.state.method.cache.choice.log)  # noqa: E731
-    np.testing.assert_array_equal(log(on_grid(Q)[1]), log(sol))
+    np.testing.assert_array_equal(log(on_grid(Q, grid)[1]), log(sol))
     # rounding and what Newton's iteration leaves, 1e-15, over h; the error of the differences, h^4
-    np.testing.assert_allclose(got, differences(lambda q: on_grid(q)[0], Q, 1e-3), rtol=1e-8, atol=1e-10)
+    wanted = differences(lambda q: on_grid(q, grid)[0], Q, 1e-3)
+    np.testing.assert_allclose(got, wanted, rtol=1e-8, atol=1e-10)
 
 
 @pytest.mark.slow
 def test_gradients_of_equal_steps():
     """A scan: the choice is part of what is differentiated through, and constant."""
     near = Q * [1.0, 0.6]  # the iteration must converge in the first step too
-    _, sol = loss(near, steps=100)
+    got, sol = jax.jit(jax.grad(lambda q: loss(q, steps=100), has_aux=True))(near)
     assert stats_of(sol)["order_changes"] > 0
-    got = jax.jit(jax.grad(lambda q: loss(q, steps=100)[0]))(near)
     wanted = differences(jax.jit(lambda q: loss(q, steps=100)[0]), near, 1e-3)
     # as above
     np.testing.assert_allclose(got, wanted, rtol=1e-8, atol=1e-10)

@@ -214,6 +214,7 @@ def test_a_field_that_jumps():
 
 P = np.array([1.1, 0.4, 0.1, 0.4, 10.0, 5.0, 0.1, 6.0])
 SAVED = np.array([1.3, 4.1])
+LOW = sj.VCABM(max_order=3)
 
 
 def lotka_volterra(t, y, args):
@@ -231,15 +232,18 @@ def loss(p, method, gradient=None, grid=None, rtol=1e-8):
     return jnp.sum(sol.y["end"] * jnp.array([0.7, -1.1])) + jnp.sum(weights * sol.y["ts"]), sol
 
 
+@jax.jit
+def on_grid(p, grid):
+    return loss(p, LOW, grid=grid)[0]
+
+
 @pytest.mark.parametrize("snapshots", [None, 4], ids=["snapshots", "replayed"])
 def test_gradients_are_those_of_the_computed_solution(snapshots):
     """Through the history, rejected steps and moving ends of the span; of low order, so that the choice between two
     orders is never so close that differences see it change."""
-    method = sj.VCABM(max_order=3)
-    gradient, sol = jax.jit(jax.grad(lambda p: loss(p, method, sj.Recorded(snapshots)), has_aux=True))(P)
+    gradient, sol = jax.jit(jax.grad(lambda p: loss(p, LOW, sj.Recorded(snapshots)), has_aux=True))(P)
     grid = np.asarray(sol.t["steps"][: int(sol.n["steps"])])
     assert int(sol.state.method.carry.order) == 3
-    on_grid = jax.jit(lambda p, grid: loss(p, method, grid=grid)[0])
     wanted = central(lambda p: on_grid(jnp.asarray(p), jnp.asarray([p[6], *grid[1:-1], p[7]])), P, 3e-4)
     # h^4 f^(5) / 30 in c = 0.1, and rounding of numbers of size 10 over h
     np.testing.assert_allclose(gradient, wanted, rtol=1e-8, atol=1e-8)
