@@ -1,5 +1,6 @@
 """Strong orders of convergence on single paths, and moments."""
 
+import inspect
 from functools import cache
 
 import jax
@@ -97,6 +98,17 @@ def errors(method, system, interpretation):
     keys = jax.random.split(jax.random.key(7), BATCHES * PATHS)
     squares = jax.jit(jax.vmap(one))(keys)
     return np.sqrt(np.asarray(squares).reshape(BATCHES, PATHS, -1).mean(axis=1))
+
+
+def test_every_method_has_its_orders():
+    methods = {
+        name
+        for name, value in vars(sj).items()
+        if inspect.isclass(value) and issubclass(value, sj.StochasticMethod) and value is not sj.StochasticMethod
+    }
+    assert methods == {name for name, _, _ in ORDERS}
+    for name in methods:  # what the class says is the order for the most general of its noises
+        assert getattr(sj, name).strong_order == min(order for other, _, order in ORDERS if other == name)
 
 
 @pytest.mark.parametrize("interpretation", ["ito", "stratonovich"])
