@@ -105,6 +105,20 @@ def test_gradients_through_a_tree():
         assert float(found) == pytest.approx((float(loss(0.7 + 1e-5)) - float(loss(0.7 - 1e-5))) / 2e-5, rel=1e-8)
 
 
+def test_a_tree_with_areas_drives_methods_of_order_three_halves():
+    """Two methods on one path: their errors at 64 steps are h^1.5 each, and shrink to an eighth at 256."""
+    path = sj.BrownianTree(SPAN, (), KEY, depth=9, area=True)
+    fields = (lambda t, y, args: jnp.sin(2 * y), lambda t, y, args: 1.0 + 0 * y)
+    run = lambda method, n: (
+        sj.solve_sde(  # noqa: E731
+            *fields, SPAN, 0.3, None, noise="additive", path=path, method=method, steps=n
+        ).y
+    )
+    gaps = [abs(float(run(sj.SRA1(), n) - run(sj.ShARK(), n))) for n in (64, 256)]
+    assert gaps[0] < 64**-1.5 and gaps[1] < 256**-1.5
+    assert abs(float(run(sj.SRA1(), 256) - run(sj.EulerMaruyama(), 256))) < 0.05
+
+
 def test_an_operator_is_its_matrix():
     matrix = np.array([[0.3, 0.1, 0.0], [0.0, 0.2, 0.4]])
     options = {"noise": "general", "steps": 8, "method": sj.StratonovichHeun(), "interpretation": "ito"}
@@ -201,7 +215,7 @@ BAD = {
         PLAIN,
         {"path": sj.BrownianTree, "noise": "additive", "method": sj.SRA1()},
         ValueError,
-        "needs the space-time area of its noise, which sj.BrownianTree does not know: use sj.IncrementPath",
+        "needs the space-time area of its noise, which this sj.BrownianTree does not know: use sj.IncrementPath",
     ),
     "a list as diffusion": (
         (PLAIN[0], lambda t, y, args: [y]),

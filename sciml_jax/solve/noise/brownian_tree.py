@@ -11,6 +11,7 @@ from jaxtyping import Array, ArrayLike, UInt32
 
 from ..failure import known
 from ..problem import State, Time
+from .bisection import Chord, Interval, Parabola
 from .normal import key_words, normals
 from .path import Path, split_shapes
 from .threefry import Words
@@ -30,6 +31,8 @@ class BrownianTree(Path):
     - `t_span`: (t0, t1). `shape`: of W, or a pytree of shapes. `key`: of `jax.random`.
     - `tol`: the length of the last intervals (at least); by default 2^-14 of t_span. No step should be shorter.
       `depth`: their number of levels instead, 30 at most, where t_span or tol is not known while tracing.
+    - `area`: whether the space-time areas of steps are known too, which methods of order 1.5 need. The same key is then
+      another path, a parabola below the last level, and costs twice as much.
 
     **Raises** `ValueError` for a `tol` that is not positive or needs more than 30 levels.
 
@@ -51,6 +54,7 @@ class BrownianTree(Path):
     words: Words
     shape: Any = eqx.field(static=True)
     depth: int = eqx.field(static=True)
+    area: bool = eqx.field(static=True)
 
     def __init__(
         self,
@@ -60,8 +64,9 @@ class BrownianTree(Path):
         *,
         tol: float | None = None,
         depth: int | None = None,
+        area: bool = False,
     ):
-        self.t_span, self.shape, self.words = (t_span[0], t_span[1]), shape, key_words(key)
+        self.t_span, self.shape, self.words, self.area = (t_span[0], t_span[1]), shape, key_words(key), area
         self.depth = _levels(t_span, tol) if depth is None else depth
         if not isinstance(self.depth, int) or not 1 <= self.depth <= _DEEPEST:
             raise ValueError(f"sj.BrownianTree has 1 to {_DEEPEST} levels; got depth={self.depth!r}")
@@ -69,24 +74,39 @@ class BrownianTree(Path):
     def __call__(self, t: Time) -> State:
         """W(t), zero at the earlier end of t_span; constant outside."""
         place, cell = self._place(jax.lax.stop_gradient(t))
-        ends, scale = self._root(t.dtype)
-        ends, _ = jax.lax.fori_loop(0, self.depth, partial(self._level, cell), (ends, scale))
-        return self._inside(ends, place, cell)
+        last = jax.lax.fori_loop(0, self.depth, partial(self._half, cell), self._root(t.dtype))
+        return self._tree(last.at(place - cell.astype(place.dtype)))
 
     def increment(self, t: Time, dt: Time) -> State:
-        t, dt = jax.lax.stop_gradient((t, dt))
+        (a, s_a), (b, s_b), _ = self._ends(*jax.lax.stop_gradient((t, dt)))
+        return self._tree([y - x for x, y in zip(a.at(s_a), b.at(s_b), strict=True)])
+
+    def increment_and_area(self, t: Time, dt: Time) -> tuple[State, State]:
+        if not self.area:
+            return super().increment_and_area(t, dt)
+        (a, s_a), (b, s_b), between = self._ends(*jax.lax.stop_gradient((t, dt)))
+        none = between == 0  # an interval of no length has no area
+        h = jnp.where(none, 1.0, between)
+        w_a, w_b, j_a, j_b = a.at(s_a), b.at(s_b), a.integral_to(s_a), b.integral_to(s_b)
+        chord = [y - x for x, y in zip(w_a, w_b, strict=True)]
+        means = [(v - u) / h for u, v in zip(j_a, j_b, strict=True)]
+        areas = [jnp.where(none, 0.0, m - 0.5 * (x + y)) for m, x, y in zip(means, w_a, w_b, strict=True)]
+        return self._tree(chord), self._tree(areas)
+
+    def _ends(self, t: Time, dt: Time) -> tuple[tuple[Interval, Time], tuple[Interval, Time], Time]:
+        """The last intervals that hold t and t + dt, the places in them, and the time between the two."""
         (place_a, cell_a), (place_b, cell_b) = self._place(t), self._place(t + dt)
         # the intervals that hold both times are the same: down to where they part, one descent is enough
         parted = jax.lax.clz(cell_a ^ cell_b).astype(jnp.int32) - (32 - self.depth)
-        top = jax.lax.fori_loop(0, parted, partial(self._level, cell_a), self._root(t.dtype))
+        top = jax.lax.fori_loop(0, parted, partial(self._half, cell_a), self._root(t.dtype)).restarted()
 
-        def both(k, lanes):
-            a, b = lanes
-            return self._level(cell_a, k, a), self._level(cell_b, k, b)
+        def both(k, pair):
+            return self._half(cell_a, k, pair[0]), self._half(cell_b, k, pair[1])
 
-        (a, _), (b, _) = jax.lax.fori_loop(parted, self.depth, both, (top, top))
-        w_a, w_b = self._inside(a, place_a, cell_a), self._inside(b, place_b, cell_b)
-        return jax.tree.map(lambda b, a: b - a, w_b, w_a)
+        a, b = jax.lax.fori_loop(parted, self.depth, both, (top, top))
+        t0, t1 = self._span(t.dtype)
+        between = (place_b - place_a) * (jnp.abs(t1 - t0) / 2**self.depth)
+        return (a, place_a - cell_a.astype(t.dtype)), (b, place_b - cell_b.astype(t.dtype)), between
 
     def _span(self, dtype) -> tuple[Time, Time]:
         t0, t1 = (jax.lax.stop_gradient(jnp.asarray(x, dtype)) for x in self.t_span)
@@ -99,37 +119,27 @@ class BrownianTree(Path):
         cell = jnp.minimum(place.astype(jnp.int32), 2**self.depth - 1)
         return place, cell.astype(jnp.uint32)
 
-    def _root(self, dtype) -> tuple[tuple[list, list], Time]:
-        """W at both ends of t_span, and the deviation in its middle."""
-        leaves, _ = split_shapes(self.shape)
+    def _root(self, dtype) -> Interval:
         t0, t1 = self._span(dtype)
-        size = jnp.sqrt(jnp.abs(t1 - t0))
-        total = [size * z for z in self._normals(jnp.uint32(0), dtype)]
-        return ([jnp.zeros(s, dtype) for s in leaves], total), 0.5 * size
+        rule = Parabola if self.area else Chord
+        return rule.root(self._normals(jnp.uint32(0), dtype), jnp.sqrt(jnp.abs(t1 - t0)))
 
-    def _level(self, cell: UInt32[Array, ""], k, state) -> tuple[tuple[list, list], Time]:
+    def _half(self, cell: UInt32[Array, ""], k, interval: Interval) -> Interval:
         """From an interval of level k to its half that holds a cell."""
-        (left, right), scale = state
         k = k.astype(jnp.uint32)
         # the intervals of level k are numbered from 2^k on
         node = (jnp.uint32(1) << k) | (cell >> (self.depth - k))
-        drawn = self._normals(node, scale.dtype)
-        middle = [0.5 * (a + b) + scale * z for a, b, z in zip(left, right, drawn, strict=True)]
         up = (cell >> (self.depth - 1 - k)) & 1 == 1
-        left = [jnp.where(up, m, a) for m, a in zip(middle, left, strict=True)]
-        right = [jnp.where(up, b, m) for m, b in zip(middle, right, strict=True)]
-        return (left, right), math.sqrt(0.5) * scale
+        return interval.half(up, self._normals(node, jax.tree.leaves(interval)[0].dtype))
 
-    def _inside(self, ends: tuple[list, list], place: Time, cell: UInt32[Array, ""]) -> State:
-        """W inside a cell, linear between its ends."""
-        _, tree = split_shapes(self.shape)
-        s = place - cell.astype(place.dtype)
-        return jax.tree.unflatten(tree, [a + s * (b - a) for a, b in zip(*ends, strict=True)])
+    def _tree(self, leaves: list[Array]) -> State:
+        return jax.tree.unflatten(split_shapes(self.shape)[1], leaves)
 
     def _normals(self, node: UInt32[Array, ""], dtype) -> list[Array]:
-        leaves, _ = split_shapes(self.shape)
-        counter = Words(node, jnp.uint32(1))
-        return [normals(self.words, counter, i, s, dtype) for i, s in enumerate(leaves)]
+        """Normal numbers for every leaf; two for each entry where there are areas."""
+        counter, pair = Words(node, jnp.uint32(1)), (2,) if self.area else ()
+        shapes, _ = split_shapes(self.shape)
+        return [normals(self.words, counter, i, (*pair, *s), dtype) for i, s in enumerate(shapes)]
 
 
 def _levels(t_span: tuple, tol: Any) -> int:

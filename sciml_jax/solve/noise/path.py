@@ -34,8 +34,8 @@ class Path(eqx.Module):
         $H = \frac1h \int_t^{t+h} (W(s) - W(t))\,ds - \frac12 \Delta W$: of variance h / 12 for Brownian motion, and
         independent of the increment."""
         raise ValueError(
-            f"this method needs the space-time area of its noise, which sj.{type(self).__name__} does not know: use "
-            "sj.IncrementPath, or a method without it (EulerMaruyama, Milstein, StratonovichHeun)"
+            f"this method needs the space-time area of its noise, which this sj.{type(self).__name__} does not know: "
+            "use sj.IncrementPath or sj.BrownianTree(..., area=True), or another method, sj.EulerMaruyama() say"
         )
 
 

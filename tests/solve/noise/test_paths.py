@@ -12,8 +12,8 @@ SHAPES = {"a": (), "b": (2,)}
 
 
 def make(kind, key, shape=()):
-    if kind == "tree":
-        return sj.BrownianTree((0.0, 2.0), shape, key, depth=6)
+    if kind != "increments":
+        return sj.BrownianTree((0.0, 2.0), shape, key, depth=6, area=kind == "areas")
     return sj.IncrementPath((0.0, 2.0), shape, key, resolution=64)
 
 
@@ -21,7 +21,7 @@ def time(x):
     return jnp.asarray(x, float)
 
 
-@pytest.mark.parametrize("kind", ["tree", "increments"])
+@pytest.mark.parametrize("kind", ["tree", "areas", "increments"])
 def test_the_law_of_brownian_motion(kind):
     """Covariances of increments over grid times: variances are their lengths, the rest is zero."""
     ends = jnp.array([0.0, 0.5, 0.53125, 1.0, 1.75, 2.0])
@@ -36,7 +36,7 @@ def test_the_law_of_brownian_motion(kind):
     assert np.max(np.abs(np.cov(found.T) - np.eye(5))) < 4.5 * np.sqrt(2 / n)
 
 
-@pytest.mark.parametrize("kind", ["tree", "increments"])
+@pytest.mark.parametrize("kind", ["tree", "areas", "increments"])
 def test_increments_add_up(kind):
     path = make(kind, KEYS[0], SHAPES)
     whole = path.increment(time(0.25), time(1.5))
@@ -93,14 +93,15 @@ def test_plain_increments_are_brownian():
     assert np.max(np.abs(np.cov(found.T) - np.eye(6))) < 4.5 * np.sqrt(2 / n)
 
 
-@pytest.mark.parametrize("resolution", [None, 64])
-def test_areas_are_of_the_law_of_brownian_motion(resolution):
+@pytest.mark.parametrize("kind", ["plain", "areas", "increments"])
+def test_areas_are_of_the_law_of_brownian_motion(kind):
     """Means over chords: of variance h / 12, and independent of the increments and of one another."""
 
     def both(key):
-        path = sj.IncrementPath((0.0, 1.0), (), key, resolution=resolution)
-        pairs = [path.increment_and_area(time(t), time(0.125)) for t in (0.0, 0.125)]
-        same = path.increment(time(0.125), time(0.125)) - pairs[1][0]
+        path = sj.IncrementPath((0.0, 2.0), (), key) if kind == "plain" else make(kind, key)
+        # neighbours that part at the first level of a tree
+        pairs = [path.increment_and_area(time(t), time(0.125)) for t in (0.875, 1.0)]
+        same = path.increment(time(1.0), time(0.125)) - pairs[1][0]
         return jnp.stack([*pairs[0], *pairs[1]]), same
 
     found, same = jax.jit(jax.vmap(both))(KEYS)
@@ -111,9 +112,10 @@ def test_areas_are_of_the_law_of_brownian_motion(resolution):
     assert np.max(np.abs(np.cov(scaled.T) - np.eye(4))) < 4.5 * np.sqrt(2 / n)
 
 
-def test_areas_add_up():
+@pytest.mark.parametrize("kind", ["areas", "increments"])
+def test_areas_add_up(kind):
     """The integral of a path over two intervals is the sum of the integrals."""
-    path = sj.IncrementPath((0.0, 2.0), SHAPES, KEYS[4], resolution=64)
+    path = make(kind, KEYS[4], SHAPES)
 
     def integral(t, h, start):
         w, area = path.increment_and_area(time(t), time(h))
@@ -125,7 +127,25 @@ def test_areas_add_up():
     second, _ = integral(0.625, 0.625, w)
     jax.tree.map(lambda c, a, b: np.testing.assert_allclose(c, a + b, rtol=1e-12), whole, first, second)
     back = path.increment_and_area(time(1.25), time(-1.0))[1]
-    jax.tree.map(np.testing.assert_array_equal, back, path.increment_and_area(time(0.25), time(1.0))[1])
+    forth = path.increment_and_area(time(0.25), time(1.0))[1]
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12), back, forth)
+
+
+def test_areas_are_integrals_of_the_path():
+    """Deeper trees refine the same path, and areas are what a sum over their last intervals gives."""
+    path, deep = make("areas", KEYS[5]), sj.BrownianTree((0.0, 2.0), (), KEYS[5], depth=12, area=True)
+    grid = jnp.linspace(0.0, 2.0, 65)
+    np.testing.assert_allclose(jax.vmap(deep)(grid), jax.vmap(path)(grid), atol=1e-14)
+    ends = (time(0.53125), time(0.75))
+    np.testing.assert_allclose(deep.increment_and_area(*ends), path.increment_and_area(*ends), rtol=1e-11)
+    # Simpson's rule is exact on the parabolas between the times of the last level
+    nodes = jnp.linspace(0.53125, 1.28125, 2 * 24 + 1)
+    values = jax.vmap(path)(nodes)
+    mean = (values[:-1:2].sum() + 4 * values[1::2].sum() + values[2::2].sum()) / (6 * 24)
+    w, area = path.increment_and_area(*ends)
+    assert float(area) == pytest.approx(float(mean - 0.5 * (values[0] + values[-1])), rel=1e-11)
+    assert float(w) == pytest.approx(float(values[-1] - values[0]), rel=1e-12)
+    np.testing.assert_array_equal(path.increment_and_area(time(0.3), time(0.0)), [0.0, 0.0])
 
 
 @pytest.mark.parametrize("kind", ["tree", "increments"])
