@@ -95,6 +95,7 @@ def torchsde(case: dict) -> Work:
     import torchsde as tsde
 
     torch.set_num_threads(1)
+    torch.manual_seed(0)
 
     class Equation(torch.nn.Module):
         noise_type, sde_type = "diagonal", "ito"

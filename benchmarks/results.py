@@ -144,7 +144,7 @@ def machine() -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that take part."""
     found = {"python": ".".join(map(str, sys.version_info[:3]))}
-    for package in ("jax", "jaxlib", "equinox", "numpy", "diffrax", "scipy", "torch", "torchdiffeq"):
+    for package in ("jax", "jaxlib", "equinox", "numpy", "diffrax", "scipy", "torch", "torchdiffeq", "torchsde"):
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

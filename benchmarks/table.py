@@ -9,7 +9,7 @@ from .processes import ROOT
 
 RESULTS = ROOT / "benchmarks" / "results"
 START, END = "<!-- measured -->", "<!-- /measured -->"
-SHOWN = ("jax", "diffrax", "scipy", "torch", "torchdiffeq")
+SHOWN = ("jax", "diffrax", "scipy", "torch", "torchdiffeq", "torchsde")
 
 
 def lines(folder: Path = RESULTS) -> list[str]:
