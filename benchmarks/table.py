@@ -22,10 +22,11 @@ def lines(folder: Path = RESULTS) -> list[str]:
             measured = "not measured" if bar["measured"] is None else f"{bar['measured']:.3g}"
             out.append(f"| `benchmarks/{run['benchmark']}.py` | {bar['text']} | {measured} | {verdict} |")
     machines = {f"{r['machine']['cores']} cores of an {r['machine']['processor']}" for r in runs}
-    versions = {", ".join(f"{n} {r['versions'][n]}" for n in SHOWN if r["versions"].get(n)) for r in runs}
+    found = {name: sorted({r["versions"][name] for r in runs if r["versions"].get(name)}) for name in SHOWN}
+    versions = ", ".join(f"{name} {' and '.join(numbers)}" for name, numbers in found.items() if numbers)
     dates = sorted({r["date"][:10] for r in runs})
     where = f"Medians on {' and '.join(sorted(machines))}, shared and noisy, pinned to one thread"
-    return [*out, "", f"{where}; {'; '.join(sorted(versions))}; {', '.join(dates)}."]
+    return [*out, "", f"{where}; {versions}; {', '.join(dates)}."]
 
 
 def main() -> int:
