@@ -16,15 +16,12 @@ from ..core.entry import is_traced_leaf, split_static, under_jit
 from ..solve import arguments
 from ..solve.failure import known
 from ..solve.method import Method
-from ..solve.ode import solve_ode
-from ..solve.sde import solve_sde
 from ..solve.sensitivity import Gradient, Recorded
 from ..solve.solution import Solution
-from ..solve.stochastic import Stochastic
 from .axes import Split, split
 from .chunks import in_chunks
 from .kernel import no_kernel, run_kernel
-from .keys import with_keys
+from .keys import solve_one, with_keys
 from .lanes import run_lanes
 from .report import report_many
 from .sharded import automatic, on_mesh
@@ -110,10 +107,7 @@ def solve_ensemble(
     settings = (backend, chunk, automatic(mesh))
     streams = 1 if mesh is not None else streams if streams is None else arguments.count("streams", streams)
     options = {name: _as_arrays(value) if name in ("save", "step_to") else value for name, value in options.items()}
-    if isinstance(field, Stochastic):
-        args, in_axes = with_keys(key, t_span, y0, args, in_axes)
-    elif key is not None:
-        raise ValueError("key= is for stochastic equations: sj.solve_ensemble(sj.Stochastic(drift, diffusion), ...)")
+    args, in_axes = with_keys(field, key, t_span, y0, args, in_axes)
     parts = split(_span(t_span), arguments.floats(y0), args, in_axes)
     n = jax.tree.leaves(parts.rows)[0].shape[0]
 
@@ -160,13 +154,7 @@ def _solve(field, settings: tuple, parts: Split, gradient: Gradient, options: di
     def one(shared, row):
         still = [x if new is None else new for x, new in zip(parts.shared, shared, strict=True)]
         t_span, y0, args = parts.join(still, row)
-        if isinstance(field, Stochastic):
-            key, args = args
-            kind = {"noise": field.noise, "interpretation": field.interpretation, "path": field.path}
-            run = partial(solve_sde, field.drift, field.diffusion, t_span, y0, key, args, **kind)
-        else:
-            run = partial(solve_ode, field, t_span, y0, args)
-        return run(gradient=gradient, throw=False, **options)
+        return solve_one(field, t_span, y0, args, gradient=gradient, throw=False, **options)
 
     row = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), parts.rows)
     solve = close(one, shared, row)

@@ -1,4 +1,4 @@
-"""Keys of the trajectories of a stochastic ensemble: rows like any others, beside args."""
+"""One trajectory of an ensemble, and the keys of stochastic ones: rows like any others, beside args."""
 
 from typing import Any
 
@@ -7,11 +7,22 @@ import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from ..solve.noise import key_words
+from ..solve.ode import solve_ode
+from ..solve.sde import solve_sde
+from ..solve.solution import Solution
+from ..solve.stochastic import Stochastic
 from .axes import split
 
 
-def with_keys(key: Any, t_span: tuple, y0: PyTree, args: PyTree, in_axes: Any) -> tuple[PyTree, tuple]:
-    """`(words of the keys, args)`, one row for each trajectory, and `in_axes` for them."""
+def with_keys(field: Any, key: Any, t_span: tuple, y0: PyTree, args: PyTree, in_axes: Any) -> tuple[PyTree, Any]:
+    """`(words of the keys, args)`, a key for each trajectory of a stochastic field, and `in_axes` for them; `args` and
+    `in_axes` as they are for other fields."""
+    if not isinstance(field, Stochastic):
+        if key is not None:
+            raise ValueError(
+                "key= is for stochastic equations: sj.solve_ensemble(sj.Stochastic(drift, diffusion), ...)"
+            )
+        return args, in_axes
     if key is None:
         raise ValueError("a stochastic ensemble needs key=: jax.random.split(key, n), or one key for mapped y0 or args")
     if not hasattr(key, "dtype"):
@@ -28,3 +39,12 @@ def with_keys(key: Any, t_span: tuple, y0: PyTree, args: PyTree, in_axes: Any) -
         raise ValueError(f"key must be an array of keys of shape (n,), one for each trajectory; got {key.shape}")
     *others, axes = in_axes
     return (jax.vmap(key_words)(key), args), (*others, (0, axes))
+
+
+def solve_one(field: Any, t_span: tuple, y0: PyTree, args: PyTree, **options: Any) -> Solution:
+    """One trajectory, from the args of `with_keys`."""
+    if not isinstance(field, Stochastic):
+        return solve_ode(field, t_span, y0, args, **options)
+    key, args = args
+    kind = {"noise": field.noise, "interpretation": field.interpretation, "path": field.path}
+    return solve_sde(field.drift, field.diffusion, t_span, y0, key, args, **kind, **options)

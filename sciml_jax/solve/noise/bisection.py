@@ -46,7 +46,7 @@ class Parabola(NamedTuple):
     the root of the interval's length. Inside it is $W(s) + r W + 6 r (1 - r) H$, its mean given W and H.
 
     Source: A. Jelinčič, J. Foster & P. Kidger, Single-seed generation of Brownian paths and integrals for adaptive and
-    high order SDE solvers, arXiv:2405.06464, theorem 6.
+    high order SDE solvers, arXiv:2405.06464; the halves follow from the covariances of W and H.
     """
 
     start: Leaves

@@ -42,7 +42,7 @@ class BrownianTree(Path):
 
     Source: J. G. Gaines & T. J. Lyons, Variable step size control in the numerical solution of stochastic
     differential equations, SIAM J. Appl. Math. 57 (1997) 1455-1484; as a tree of counters X. Li, T.-K. L. Wong,
-    R. T. Q. Chen & D. Duvenaud, Scalable gradients for stochastic differential equations, AISTATS 2020, algorithm 3.
+    R. T. Q. Chen & D. Duvenaud, Scalable gradients for stochastic differential equations, AISTATS 2020.
 
     >>> import jax, jax.numpy as jnp, sciml_jax as sj
     >>> path = sj.BrownianTree((0.0, 1.0), (2,), jax.random.key(0), tol=1e-3)

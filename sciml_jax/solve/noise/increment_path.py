@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Int
 
+from ...core import trees
 from ..problem import State, Time
 from .normal import key_words, normals, time_words
-from .path import Path, scaled, split_shapes
+from .path import Path, split_shapes
 from .threefry import Words
 
 _STREAMS = 4  # of every leaf: by the time at which a step begins, or by the cell of a resolution, and their areas
@@ -59,24 +60,24 @@ class IncrementPath(Path):
     def increment(self, t: Time, dt: Time) -> State:
         begin, sign = jnp.minimum(t, t + dt), jnp.sign(dt)  # backwards in time it is the same interval
         if self.resolution is None:
-            return scaled(sign * jnp.sqrt(jnp.abs(dt)), self._at(begin, _PLAIN))
+            return trees.scale(sign * jnp.sqrt(jnp.abs(dt)), self._at(begin, _PLAIN))
 
         def add(k, total):
             return jax.tree.map(jnp.add, total, self._in_cell(k, _CELL, t.dtype))
 
         first, last, cell = self._cells(begin, dt)
-        return scaled(sign * jnp.sqrt(cell), jax.lax.fori_loop(first, last, add, self._zero(t.dtype)))
+        return trees.scale(sign * jnp.sqrt(cell), jax.lax.fori_loop(first, last, add, self._zero(t.dtype)))
 
     def increment_and_area(self, t: Time, dt: Time) -> tuple[State, State]:
         begin, sign = jnp.minimum(t, t + dt), jnp.sign(dt)
         if self.resolution is None:
             size = jnp.sqrt(jnp.abs(dt))
             w, area = self._at(begin, _PLAIN), self._at(begin, _PLAIN_AREA)
-            return scaled(sign * size, w), scaled(_AREA * size, area)
+            return trees.scale(sign * size, w), trees.scale(_AREA * size, area)
 
         def add(k, so_far):
             total, area, m = so_far
-            w, h = self._in_cell(k, _CELL, t.dtype), scaled(_AREA, self._in_cell(k, _CELL_AREA, t.dtype))
+            w, h = self._in_cell(k, _CELL, t.dtype), trees.scale(_AREA, self._in_cell(k, _CELL_AREA, t.dtype))
             # the area of m cells and one more: their own, and that of the triangle between their chords
             area = jax.tree.map(
                 lambda big, small, a, b: (m * big + small + 0.5 * (a - m * b)) / (m + 1), area, h, total, w
@@ -86,7 +87,7 @@ class IncrementPath(Path):
         first, last, cell = self._cells(begin, dt)
         start = (self._zero(t.dtype), self._zero(t.dtype), jnp.zeros((), t.dtype))
         w, area, _ = jax.lax.fori_loop(first, last, add, start)
-        return scaled(sign * jnp.sqrt(cell), w), scaled(jnp.sqrt(cell), area)
+        return trees.scale(sign * jnp.sqrt(cell), w), trees.scale(jnp.sqrt(cell), area)
 
     def _cells(self, begin: Time, dt: Time) -> tuple[Int[Array, ""], Int[Array, ""], Time]:
         """The first cell of an interval, the first one behind it, and the length of cells."""

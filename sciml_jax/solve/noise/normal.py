@@ -13,7 +13,7 @@ from .threefry import Words, threefry
 
 _SPREAD = 0x9E3779B9  # odd: multiples of it differ for all 2^32 places
 
-# M. Giles, Approximating the erfinv function, GPU Computing Gems Jade, 2011, table 4: single precision
+# M. Giles, Approximating the erfinv function, GPU Computing Gems Jade, 2011: single precision
 _CENTRAL = (
     *(2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087),
     *(-0.00125372503, -0.00417768164, 0.246640727, 1.50140941),

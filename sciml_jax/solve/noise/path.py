@@ -6,9 +6,8 @@ from typing import Any
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
-from jaxtyping import PyTree
 
+from ...core import trees
 from ..problem import State, Time
 
 
@@ -55,7 +54,7 @@ class GivenPath(Path):
     shape: Any = eqx.field(static=True)
 
     def increment(self, t, dt):
-        return jax.tree.map(lambda b, a: b - a, self.function(t + dt), self.function(t))
+        return trees.subtract(self.function(t + dt), self.function(t))
 
 
 def is_shape(x: Any) -> bool:
@@ -66,8 +65,3 @@ def is_shape(x: Any) -> bool:
 def split_shapes(shape: Any) -> tuple[list[tuple[int, ...]], Any]:
     """The shapes of a pytree of shapes, and its structure."""
     return jax.tree.flatten(shape, is_leaf=is_shape)
-
-
-def scaled(factor: Any, tree: PyTree) -> PyTree:
-    """Every leaf times a number."""
-    return jax.tree.map(lambda x: jnp.asarray(factor, x.dtype) * x, tree)

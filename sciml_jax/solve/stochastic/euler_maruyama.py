@@ -3,9 +3,8 @@
 from typing import ClassVar
 
 from ...core import trees
-from ..method import MethodState, Step
 from ..problem import Problem, State, Time
-from .method import Ends, StochasticMethod, added
+from .method import StochasticMethod, added
 
 
 class EulerMaruyama(StochasticMethod):
@@ -26,14 +25,10 @@ class EulerMaruyama(StochasticMethod):
 
     interpretations: ClassVar[frozenset[str]] = frozenset({"ito"})
     strong_order: ClassVar[float] = 0.5
+    drift_order: ClassVar[int] = 1
+    stages: ClassVar[int] = 1
 
-    @property
-    def order(self) -> int:
-        return 1
-
-    def step(self, problem: Problem, t: Time, y: State, dt: Time, state: MethodState) -> Step:
+    def advance(self, problem: Problem, t: Time, y: State, dt: Time) -> State:
         field = problem.field
         f, g = self.drift(problem)(t, y), field.spread(t, y, problem.args)
-        y1 = added(y, trees.scale(dt, f), field.apply(g, field.increment(t, dt)))
-        counts = {"field_evaluations": 1, "diffusion_evaluations": 1}
-        return Step(y1, None, state, state, Ends(y, y1), True, counts, 1)
+        return added(y, trees.scale(dt, f), field.apply(g, field.increment(t, dt)))

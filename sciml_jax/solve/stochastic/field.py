@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from ...core import Closed
+from ...core import trees
 from ...core.once import once
 from ..noise import IncrementPath, Path
 from ..noise.path import split_shapes
@@ -77,9 +77,6 @@ class Stochastic(StructuredField):
             raise ValueError(f"the noise of this equation has the shape {shape}, but path= that of {path.shape}")
         return Stochastic(drift, diffusion, self.noise, self.interpretation, path, form=form)
 
-    def ignores(self, argument: int) -> bool:
-        return all(isinstance(f, Closed) and f.ignores(argument) for f in (self.drift, self.diffusion))
-
     def increment(self, t: Time, dt: Time) -> State:
         """The noise of a step: W(t + dt) - W(t)."""
         return once(self.path.increment(t, dt))
@@ -100,22 +97,20 @@ class Stochastic(StructuredField):
         """g dW, shaped like the state."""
         return apply(self.form, g, w)
 
-    def curl(self, t: Time, y: State, args: PyTree) -> State | None:
-        r"""$\sum_k \sum_i g_{ik} \partial_i g_{\cdot k}$, twice the difference of the drifts of the two
-        interpretations; `None` where g does not depend on y. Cost: a directional derivative of g for each noise, one
-        for diagonal noise."""
+    def correction(self, t: Time, y: State, args: PyTree) -> State | None:
+        r"""$\frac12 \sum_k (g_k \cdot \nabla) g_k$, by which Itô's drift exceeds Stratonovich's; `None` where g does
+        not depend on y. Cost: a directional derivative of g for each noise, one for diagonal and scalar noise."""
         if self.noise == "additive":
             return None
         spread = lambda y: self.spread(t, y, args)  # noqa: E731
         if self.form in (ENTRIES, ONE):
-            g = spread(y)
-            return jax.jvp(spread, (y,), (g,))[1]
+            return trees.scale(0.5, jax.jvp(spread, (y,), (spread(y),))[1])
 
         def column(e: State) -> State:
             term = lambda y: self.apply(spread(y), e)  # noqa: E731
             return jax.jvp(term, (y,), (term(y),))[1]
 
-        return jax.tree.map(lambda x: jnp.sum(x, 0), jax.vmap(column)(self._directions(y)))
+        return jax.tree.map(lambda x: 0.5 * jnp.sum(x, 0), jax.vmap(column)(self._directions(y)))
 
     def _directions(self, y: State) -> State:
         """The unit vectors of the noise, along a new first axis."""

@@ -1,5 +1,6 @@
 """What stochastic methods share: which equations they solve, and a straight line between steps."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 from functools import reduce
 from operator import add
@@ -10,7 +11,7 @@ from jaxtyping import PyTree
 
 from ...core import trees
 from ..interpolation import theta
-from ..method import Method, MethodState
+from ..method import Method, MethodState, Step
 from ..problem import Problem, State, Time
 from .field import INTERPRETATIONS, Stochastic
 from .forms import NOISES
@@ -27,12 +28,28 @@ class StochasticMethod(Method):
     """A method for `sj.solve_sde`; subclasses say for which `noises` and `interpretations` they converge.
 
     An equation of the other interpretation is solved with its drift converted. `strong_order` is that of the paths,
-    for the general noise among `noises`; `order` that without noise.
+    for the most general of the `noises`, `drift_order` that without noise; `stages` evaluations of drift and diffusion
+    make a step.
     """
 
     noises: ClassVar[frozenset[str]] = frozenset(NOISES)
     interpretations: ClassVar[frozenset[str]] = frozenset(INTERPRETATIONS)
     strong_order: ClassVar[float]
+    drift_order: ClassVar[int]
+    stages: ClassVar[int]
+
+    @abstractmethod
+    def advance(self, problem: Problem, t: Time, y: State, dt: Time) -> State:
+        """The state at t + dt."""
+
+    def step(self, problem: Problem, t: Time, y: State, dt: Time, state: MethodState) -> Step:
+        y1 = self.advance(problem, t, y, dt)
+        counts = {"field_evaluations": self.stages, "diffusion_evaluations": self.stages}
+        return Step(y1, None, state, state, Ends(y, y1), True, counts, self.order)
+
+    @property
+    def order(self) -> int:
+        return self.drift_order
 
     @property
     def adaptive(self) -> bool:
@@ -40,7 +57,7 @@ class StochasticMethod(Method):
 
     @property
     def interpolation_order(self) -> int:
-        return self.order  # between steps a path is no smoother than its noise, whatever the order
+        return 1
 
     def init(self, problem: Problem, t: Time, y: State, dt: Time) -> MethodState:
         return MethodState(())
@@ -70,12 +87,10 @@ class StochasticMethod(Method):
         assert isinstance(field, Stochastic)
         if field.interpretation in self.interpretations:
             return problem.evaluate
-        factor = -0.5 if field.interpretation == "ito" else 0.5
+        sign = -1.0 if field.interpretation == "ito" else 1.0
 
         def converted(t: Time, y: State) -> State:
-            curl = field.curl(t, y, problem.args)
-            f = problem.evaluate(t, y)
-            return f if curl is None else trees.axpy(factor, curl, f)
+            return trees.axpy(sign, field.correction(t, y, problem.args), problem.evaluate(t, y))
 
         return converted
 

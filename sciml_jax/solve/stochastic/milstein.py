@@ -5,10 +5,9 @@ from typing import ClassVar
 import jax
 
 from ...core import trees
-from ..method import MethodState, Step
 from ..problem import Problem, State, Time
-from .forms import ENTRIES
-from .method import Ends, StochasticMethod, added
+from .forms import ENTRIES, ONE
+from .method import StochasticMethod, added
 
 
 class Milstein(StochasticMethod):
@@ -34,32 +33,22 @@ class Milstein(StochasticMethod):
 
     noises: ClassVar[frozenset[str]] = frozenset({"diagonal", "scalar", "additive", "commutative"})
     strong_order: ClassVar[float] = 1.0
+    drift_order: ClassVar[int] = 1
+    stages: ClassVar[int] = 1
 
-    @property
-    def order(self) -> int:
-        return 1
-
-    def step(self, problem: Problem, t: Time, y: State, dt: Time, state: MethodState) -> Step:
+    def advance(self, problem: Problem, t: Time, y: State, dt: Time) -> State:
         field, args = problem.field, problem.args
-        w, f = field.increment(t, dt), problem.evaluate(t, y)
-        counts = {"field_evaluations": 1, "diffusion_evaluations": 1}
-        euler = [y, trees.scale(dt, f)]
-        spread = lambda y: field.spread(t, y, args)  # noqa: E731
+        w, spread = field.increment(t, dt), lambda y: field.spread(t, y, args)
+        term = lambda y: field.apply(spread(y), w)  # noqa: E731
+        noise = term(y)
+        euler = [y, trees.scale(dt, problem.evaluate(t, y)), noise]
         if field.noise == "additive":
-            y1 = added(*euler, field.apply(spread(y), w))
-            return Step(y1, None, state, state, Ends(y, y1), True, counts, 1)
-        if field.form == ENTRIES:  # the directions of other entries must not mix: g itself is differentiated along g
-            g = spread(y)
-            slope = jax.jvp(spread, (y,), (g,))[1]
-            noise = field.apply(g, w)
-            second = jax.tree.map(lambda s, z: 0.5 * s * (z * z), slope, w)
-            ito = slope
-        else:
-            term = lambda y: field.apply(spread(y), w)  # noqa: E731
-            noise = term(y)
-            second = trees.scale(0.5, jax.jvp(term, (y,), (noise,))[1])
-            ito = field.curl(t, y, args) if field.interpretation == "ito" else None
+            return added(*euler)
+        ito = dt if field.interpretation == "ito" else 0.0
+        if field.form in (ENTRIES, ONE):  # of diagonal noise, the directions of other entries must not mix
+            squares = jax.tree.map(lambda z: z * z - ito, w)
+            return added(*euler, field.apply(field.correction(t, y, args), squares))
+        second = trees.scale(0.5, jax.jvp(term, (y,), (noise,))[1])
         if field.interpretation == "ito":
-            second = trees.axpy(-0.5 * dt, ito, second)
-        y1 = added(*euler, noise, second)
-        return Step(y1, None, state, state, Ends(y, y1), True, counts, 1)
+            second = trees.axpy(-dt, field.correction(t, y, args), second)
+        return added(*euler, second)

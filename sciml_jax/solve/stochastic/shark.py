@@ -3,9 +3,8 @@
 from typing import ClassVar
 
 from ...core import trees
-from ..method import MethodState, Step
 from ..problem import Problem, State, Time
-from .method import Ends, StochasticMethod, added
+from .method import StochasticMethod, added
 
 
 class ShARK(StochasticMethod):
@@ -32,12 +31,10 @@ class ShARK(StochasticMethod):
 
     noises: ClassVar[frozenset[str]] = frozenset({"additive"})
     strong_order: ClassVar[float] = 1.5
+    drift_order: ClassVar[int] = 2
+    stages: ClassVar[int] = 2
 
-    @property
-    def order(self) -> int:
-        return 2
-
-    def step(self, problem: Problem, t: Time, y: State, dt: Time, state: MethodState) -> Step:
+    def advance(self, problem: Problem, t: Time, y: State, dt: Time) -> State:
         field, args = problem.field, problem.args
         w, area = field.increment_and_area(t, dt)
         g0, g1 = field.spread(t, y, args), field.spread(t + 5 / 6 * dt, y, args)
@@ -47,6 +44,4 @@ class ShARK(StochasticMethod):
         k2 = problem.evaluate(t + 5 / 6 * dt, inner)
         early, late = trees.axpy(3.0, area, w), trees.axpy(-2.0, area, w)
         noise = added(trees.scale(0.4, field.apply(g0, early)), trees.scale(0.6, field.apply(g1, late)))
-        y1 = added(y, trees.scale(dt, added(trees.scale(0.4, k1), trees.scale(0.6, k2))), noise)
-        counts = {"field_evaluations": 2, "diffusion_evaluations": 2}
-        return Step(y1, None, state, state, Ends(y, y1), True, counts, 2)
+        return added(y, trees.scale(dt, added(trees.scale(0.4, k1), trees.scale(0.6, k2))), noise)

@@ -3,9 +3,8 @@
 from typing import ClassVar
 
 from ...core import trees
-from ..method import MethodState, Step
 from ..problem import Problem, State, Time
-from .method import Ends, StochasticMethod, added
+from .method import StochasticMethod, added
 
 
 class SRA1(StochasticMethod):
@@ -19,7 +18,7 @@ class SRA1(StochasticMethod):
     noise. For small noise its error is nearly that of a method of order 2.
 
     Source: A. Rößler, Runge-Kutta methods for the strong approximation of solutions of stochastic differential
-    equations, SIAM J. Numer. Anal. 48 (2010) 922-952, table 6.1, doi:10.1137/09076636X.
+    equations, SIAM J. Numer. Anal. 48 (2010) 922-952, doi:10.1137/09076636X.
 
     >>> import jax, jax.numpy as jnp, sciml_jax as sj
     >>> drift, diffusion = (lambda t, y, args: -y), (lambda t, y, args: 0.1 * jnp.ones_like(y))
@@ -31,12 +30,10 @@ class SRA1(StochasticMethod):
 
     noises: ClassVar[frozenset[str]] = frozenset({"additive"})
     strong_order: ClassVar[float] = 1.5
+    drift_order: ClassVar[int] = 2
+    stages: ClassVar[int] = 2
 
-    @property
-    def order(self) -> int:
-        return 2
-
-    def step(self, problem: Problem, t: Time, y: State, dt: Time, state: MethodState) -> Step:
+    def advance(self, problem: Problem, t: Time, y: State, dt: Time) -> State:
         field, args = problem.field, problem.args
         w, area = field.increment_and_area(t, dt)
         mean = trees.axpy(0.5, w, area)
@@ -45,6 +42,4 @@ class SRA1(StochasticMethod):
         inner = added(y, trees.scale(0.75 * dt, k1), trees.scale(1.5, field.apply(g1, mean)))
         k2 = problem.evaluate(t + 0.75 * dt, inner)
         noise = added(field.apply(g1, trees.subtract(w, mean)), field.apply(g0, mean))
-        y1 = added(y, trees.scale(dt / 3, trees.axpy(2.0, k2, k1)), noise)
-        counts = {"field_evaluations": 2, "diffusion_evaluations": 2}
-        return Step(y1, None, state, state, Ends(y, y1), True, counts, 2)
+        return added(y, trees.scale(dt / 3, trees.axpy(2.0, k2, k1)), noise)

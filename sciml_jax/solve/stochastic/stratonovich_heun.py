@@ -3,9 +3,8 @@
 from typing import ClassVar
 
 from ...core import trees
-from ..method import MethodState, Step
 from ..problem import Problem, State, Time
-from .method import Ends, StochasticMethod, added
+from .method import StochasticMethod, added
 
 
 class StratonovichHeun(StochasticMethod):
@@ -30,19 +29,13 @@ class StratonovichHeun(StochasticMethod):
 
     interpretations: ClassVar[frozenset[str]] = frozenset({"stratonovich"})
     strong_order: ClassVar[float] = 0.5
+    drift_order: ClassVar[int] = 2
+    stages: ClassVar[int] = 2
 
-    @property
-    def order(self) -> int:
-        return 2
-
-    def step(self, problem: Problem, t: Time, y: State, dt: Time, state: MethodState) -> Step:
+    def advance(self, problem: Problem, t: Time, y: State, dt: Time) -> State:
         field, drift = problem.field, self.drift(problem)
         w = field.increment(t, dt)
         f, noise = drift(t, y), field.apply(field.spread(t, y, problem.args), w)
         guess = added(y, trees.scale(dt, f), noise)
         f_end, noise_end = drift(t + dt, guess), field.apply(field.spread(t + dt, guess, problem.args), w)
-        y1 = added(
-            y, *(trees.scale(0.5 * dt, x) for x in (f, f_end)), *(trees.scale(0.5, x) for x in (noise, noise_end))
-        )
-        counts = {"field_evaluations": 2, "diffusion_evaluations": 2}
-        return Step(y1, None, state, state, Ends(y, y1), True, counts, 2)
+        return added(y, trees.scale(0.5 * dt, added(f, f_end)), trees.scale(0.5, added(noise, noise_end)))
