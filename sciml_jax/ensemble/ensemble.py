@@ -28,6 +28,7 @@ from .sharded import automatic, on_mesh
 from .streams import in_streams
 from .suits import unsuited
 from .threads import cores
+from .work import by_work, put_back, taken
 
 # trajectories of a chunk: with more, XLA no longer makes one function of the loop (Rosenbrock steps are long code)
 _LANES, _IMPLICIT_LANES = 64, 16
@@ -48,6 +49,7 @@ def solve_ensemble(
     streams: int | None = None,
     mesh: Mesh | None = None,
     key: Any = None,
+    work: ArrayLike | None = None,
     gradient: Gradient | None = None,
     throw: bool = False,
     progress: bool = False,
@@ -74,6 +76,9 @@ def solve_ensemble(
     - `mesh`: a `jax.sharding.Mesh`, over all axes of which the trajectories are shared out; every device runs its own
       loops, and none waits for another. It may span several processes (`sj.ensemble.connect`), each of which then calls
       this function with the same input and holds its own share of the results.
+    - `work`: an array of the work that each trajectory is expected to be, in any unit: `sol.stats["steps"]` of an
+      earlier solve, or a parameter that makes it hard. Trajectories of like work then run together: what runs together
+      ends with its slowest. Worth it where parameters are in no order and work differs by a factor of two and more.
     - `gradient`: `sj.Recorded()` by default: reverse mode, in which a chunk is solved again before it is pulled back;
       `sj.Forward()` for forward mode, in the same lanes.
     - `throw`: raise `sj.SolveError` if any trajectory failed; by default look at `sol.result`.
@@ -110,6 +115,9 @@ def solve_ensemble(
     args, in_axes = with_keys(field, key, t_span, y0, args, in_axes)
     parts = split(_span(t_span), arguments.floats(y0), args, in_axes)
     n = jax.tree.leaves(parts.rows)[0].shape[0]
+    order = None if work is None else by_work(work, n, settings[2].size if settings[2] else 1)
+    if order is not None:
+        parts = parts._replace(rows=taken(parts.rows, order))
 
     def run(rows):
         return call_jitted(_solve, field, settings, parts._replace(rows=rows), gradient, options)
@@ -123,7 +131,7 @@ def solve_ensemble(
             traced, static = split_static((field, settings, parts._replace(rows=None), gradient, options))
             key = (static, tuple((np.shape(x), jnp.result_type(x)) for x in traced))
             solution = in_streams(run, parts.rows, n, settings[1], threads, key, progress)
-    return report_many(solution, throw)
+    return report_many(solution if order is None else put_back(solution, order), throw)
 
 
 def _keys(rows: list) -> bool:

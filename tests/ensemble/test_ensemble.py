@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import sciml_jax as sj
+from sciml_jax.ensemble.work import by_work
 
 BACKENDS = pytest.mark.parametrize("backend", ["vmap", "lanes"])
 RATES = np.array([0.4, 1.0, 1.7, 2.3, 0.9, 3.0, 1.2])
@@ -120,6 +121,34 @@ def test_streams_change_nothing(backend):
         assert jax.tree.structure(many) == jax.tree.structure(one)
         for a, b in zip(jax.tree.leaves(many), jax.tree.leaves(one), strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+@BACKENDS
+@pytest.mark.parametrize("options", [{}, {"streams": 2}, {"throw": True}], ids=["plain", "streams", "throw"])
+def test_the_order_of_work_changes_nothing(backend, options):
+    options |= {"in_axes": (None, 0), "backend": backend, "chunk": 2, "save": [0.5, 1.0]}
+    as_given = sj.solve_ensemble(oscillator, (0.0, 1.0), START, RATES, **options)
+    by_work = sj.solve_ensemble(oscillator, (0.0, 1.0), START, RATES, work=RATES, **options)
+    assert jax.tree.structure(by_work) == jax.tree.structure(as_given)
+    for a, b in zip(jax.tree.leaves(by_work), jax.tree.leaves(as_given), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-13)
+
+
+def test_derivatives_by_work():
+    def total(rates, work):
+        weights = jnp.arange(1.0, 8.0)
+        sol = sj.solve_ensemble(oscillator, (0.0, 1.0), START, rates, in_axes=(None, 0), work=work)
+        return weights @ sol.y[:, 0]
+
+    got, want = (jax.jit(jax.grad(total))(RATES, work) for work in (RATES, None))
+    np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
+def test_work_is_dealt_out_in_order():
+    """Every device of three has hard and easy ones, the easy ones first."""
+    work = np.array([5.0, 1.0, 4.0, 2.0, 7.0, 3.0, 6.0])
+    assert work[by_work(work, 7)].tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert work[by_work(work, 7, shares=3)].tolist() == [1, 4, 7, 2, 5, 3, 6]
 
 
 def test_streams_with_other_shapes_and_types():
@@ -320,6 +349,8 @@ MISTAKES = {
     "backend": ({"backend": "gpu"}, ValueError, 'backend is "auto", "vmap", "lanes" or "kernel"; got'),
     "chunk": ({"chunk": 0}, ValueError, "chunk must be a positive int"),
     "streams": ({"streams": 0}, ValueError, "streams must be a positive int"),
+    "work": ({"work": np.ones(3)}, ValueError, r"work must have the shape \(7,\), a number for each trajectory; got"),
+    "kind of work": ({"work": 1.0}, TypeError, "work must be an array, a number for each of the 7 trajectories"),
     "in_axes": ({"in_axes": 0}, ValueError, r"in_axes must be \(axes of y0, axes of args\)"),
     "nothing mapped": ({"in_axes": (None, None)}, ValueError, "in_axes maps nothing"),
     "lengths": ({"y0": np.ones((3, 2)), "in_axes": (0, 0)}, ValueError, r"different lengths \(y0: 3, args: 7\)"),

@@ -44,6 +44,13 @@ def test_devices_change_nothing(mesh, backend, n):
 
 
 @BACKENDS
+def test_work_dealt_to_devices(backend):
+    one, many = solve(backend=backend), solve(backend=backend, mesh=MESH, work=RATES[::-1])
+    np.testing.assert_allclose(many.y, one.y, rtol=1e-11)
+    assert many.stats["steps"].tolist() == one.stats["steps"].tolist()
+
+
+@BACKENDS
 def test_results_stay_where_they_were_made(backend):
     sol = solve(backend=backend, mesh=MESH)
     assert len(sol.y.sharding.device_set) == 8
