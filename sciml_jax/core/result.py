@@ -53,10 +53,13 @@ class RESULT(eqx.Enumeration):
         "before, with a terminating event, or let affect change the state so that it does not happen again at once."
     )
     save_capacity_reached = (
-        "There were more steps than save=Steps(capacity) or Dense(capacity) can hold; the ones before are kept. "
-        "Raise the capacity, or save at given times."
+        "There were more steps than save=Steps(capacity), Dense(capacity) or gradient=Interpolating(capacity) can "
+        "hold; the ones before are kept. Raise the capacity, or save at given times."
     )
     save_outside_span = "save= names times outside t_span. Clip them to the span, or widen it."
+    bad_rates = (
+        "A rate of a jump process was negative, NaN, infinite or above its bound=. Check rates= at the reported state."
+    )
 
 
 def succeeded(result: Any) -> Bool[Array, "..."]:

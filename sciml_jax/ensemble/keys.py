@@ -4,8 +4,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import PyTree
 
+from ..solve.jump import solve_jump
+from ..solve.jumps import JumpProcess
 from ..solve.noise import key_words
 from ..solve.ode import solve_ode
 from ..solve.sde import solve_sde
@@ -15,16 +18,19 @@ from .axes import split
 
 
 def with_keys(field: Any, key: Any, t_span: tuple, y0: PyTree, args: PyTree, in_axes: Any) -> tuple[PyTree, Any]:
-    """`(words of the keys, args)`, a key for each trajectory of a stochastic field, and `in_axes` for them; `args` and
+    """`(words of the keys, args)`, a key for each trajectory of a random field, and `in_axes` for them; `args` and
     `in_axes` as they are for other fields."""
-    if not isinstance(field, Stochastic):
+    if not isinstance(field, Stochastic | JumpProcess):
         if key is not None:
             raise ValueError(
-                "key= is for stochastic equations: sj.solve_ensemble(sj.Stochastic(drift, diffusion), ...)"
+                "key= is for stochastic equations and jump processes: sj.solve_ensemble(sj.Stochastic(drift, "
+                "diffusion), ...), or of a sj.JumpProcess(rates, stoichiometry)"
             )
         return args, in_axes
     if key is None:
-        raise ValueError("a stochastic ensemble needs key=: jax.random.split(key, n), or one key for mapped y0 or args")
+        raise ValueError(
+            "an ensemble of random paths needs key=: jax.random.split(key, n), or one key for mapped y0 or args"
+        )
     if not hasattr(key, "dtype"):
         raise TypeError(f"key must be an array of keys, jax.random.split(key, n), or one key; got {key!r}")
     if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
@@ -43,8 +49,11 @@ def with_keys(field: Any, key: Any, t_span: tuple, y0: PyTree, args: PyTree, in_
 
 def solve_one(field: Any, t_span: tuple, y0: PyTree, args: PyTree, **options: Any) -> Solution:
     """One trajectory, from the args of `with_keys`."""
-    if not isinstance(field, Stochastic):
+    if not isinstance(field, Stochastic | JumpProcess):
         return solve_ode(field, t_span, y0, args, **options)
     key, args = args
+    if isinstance(field, JumpProcess):
+        del options["gradient"]  # paths of whole numbers have no derivatives
+        return solve_jump(field.rates, np.array(field.stoichiometry), t_span, y0, key, args, **options)
     kind = {"noise": field.noise, "interpretation": field.interpretation, "path": field.path}
     return solve_sde(field.drift, field.diffusion, t_span, y0, key, args, **kind, **options)

@@ -3,6 +3,17 @@
 from .auto import (
     Auto,
 )
+from .cde import log_ode, solve_cde
+from .control import (
+    Control,
+    CubicPath,
+    HermitePath,
+    LinearPath,
+    RectilinearPath,
+    StepPath,
+    log_signature,
+    signature,
+)
 from .dae import (
     solve_dae,
 )
@@ -20,6 +31,7 @@ from .explicit import (
     Heun,
     Midpoint,
     Ralston,
+    ReversibleCoupling,
     RungeKutta,
     Tsit5,
     Vern6,
@@ -58,6 +70,8 @@ from .implicit import (
     RosenbrockTableau,
     Trapezoid,
 )
+from .jump import solve_jump, solve_jump_diffusion
+from .jumps import SSA, Jump, JumpMethod, JumpProcess, MassAction, NextReaction, TauLeaping
 from .matrices import (
     Krylov,
 )
@@ -76,11 +90,35 @@ from .problem import Problem
 from .saving import Dense, Final, Save, Steps, Times
 from .sde import solve_sde
 from .semilinear import SemiLinear
-from .sensitivity import Backsolve, Forward, Gradient, Recorded
+from .sensitivity import Backsolve, Forward, GaussQuadrature, Gradient, Interpolating, Recorded, Reversible
 from .solution import Solution
 from .stabilized import ROCK2, ROCK4
 from .step_size import ConstantSteps, Controller, EqualSteps, GivenSteps, IController, PIController, PIDController
-from .stochastic import SRA1, EulerMaruyama, Milstein, ShARK, Stochastic, StochasticMethod, StratonovichHeun
+from .stochastic import (
+    BAOAB,
+    DRI1,
+    OBABO,
+    SOSRA,
+    SOSRI,
+    SRA,
+    SRA1,
+    SRI,
+    SRIW1,
+    DyadicSteps,
+    EulerMaruyama,
+    ImplicitEulerMaruyama,
+    Langevin,
+    LangevinSplitting,
+    Milstein,
+    ShARK,
+    SPaRK,
+    SRATableau,
+    SRITableau,
+    Stochastic,
+    StochasticMethod,
+    StratonovichHeun,
+    with_kl,
+)
 from .structured import (
     SecondOrder,
     Separable,
@@ -101,14 +139,23 @@ from .symplectic import (
 
 __all__ = [
     "ALF",
+    "BAOAB",
     "BDF",
+    "DRI1",
     "ETDRK2",
     "ETDRK4",
+    "OBABO",
     "RK4",
     "ROCK2",
     "ROCK4",
     "SBDF2",
+    "SOSRA",
+    "SOSRI",
+    "SRA",
     "SRA1",
+    "SRI",
+    "SRIW1",
+    "SSA",
     "SSPRK3",
     "SSPRK43",
     "TRBDF2",
@@ -122,12 +169,15 @@ __all__ = [
     "CollocationTableau",
     "Composition",
     "ConstantSteps",
+    "Control",
     "Controller",
+    "CubicPath",
     "Dense",
     "Dirk",
     "DirkTableau",
     "Dopri5",
     "Dopri8",
+    "DyadicSteps",
     "EqualSteps",
     "Euler",
     "EulerMaruyama",
@@ -142,14 +192,21 @@ __all__ = [
     "Forward",
     "GaussLegendre4",
     "GaussLegendre6",
+    "GaussQuadrature",
     "GivenPath",
     "GivenSteps",
     "Gradient",
+    "HermitePath",
     "Heun",
     "IController",
     "IMEXEuler",
     "ImplicitEuler",
+    "ImplicitEulerMaruyama",
     "IncrementPath",
+    "Interpolating",
+    "Jump",
+    "JumpMethod",
+    "JumpProcess",
     "KahanLi8",
     "KenCarp3",
     "KenCarp4",
@@ -158,10 +215,15 @@ __all__ = [
     "Kvaerno3",
     "Kvaerno4",
     "Kvaerno5",
+    "Langevin",
+    "LangevinSplitting",
+    "LinearPath",
+    "MassAction",
     "Method",
     "MethodState",
     "Midpoint",
     "Milstein",
+    "NextReaction",
     "PIController",
     "PIDController",
     "Path",
@@ -171,6 +233,9 @@ __all__ = [
     "RadauIIA",
     "Ralston",
     "Recorded",
+    "RectilinearPath",
+    "Reversible",
+    "ReversibleCoupling",
     "ReversibleHeun",
     "Rodas3",
     "Rodas4",
@@ -180,6 +245,9 @@ __all__ = [
     "Rosenbrock23",
     "RosenbrockTableau",
     "RungeKutta",
+    "SPaRK",
+    "SRATableau",
+    "SRITableau",
     "Save",
     "SecondOrder",
     "SemiLinear",
@@ -189,6 +257,7 @@ __all__ = [
     "SolveError",
     "Split",
     "Step",
+    "StepPath",
     "Steps",
     "Stochastic",
     "StochasticMethod",
@@ -197,6 +266,7 @@ __all__ = [
     "StructuredField",
     "Symplectic",
     "SymplecticEuler",
+    "TauLeaping",
     "Times",
     "Trapezoid",
     "Tsit5",
@@ -206,7 +276,14 @@ __all__ = [
     "Vern9",
     "Yoshida4",
     "Yoshida6",
+    "log_ode",
+    "log_signature",
+    "signature",
+    "solve_cde",
     "solve_dae",
+    "solve_jump",
+    "solve_jump_diffusion",
     "solve_ode",
     "solve_sde",
+    "with_kl",
 ]

@@ -149,6 +149,7 @@ def _start(job: Job, direction: Time, recorder: Recorder | None) -> tuple[Loop, 
         state, control = method.init(problem, t, y, dt), job.controller.init(t.dtype)
         counts = {k: n + method.init_counts().get(k, 0) for k, n in counts.items()}
     dense, per_step = _probe(problem, method, t, y, dt, state)
+    counts = dict.fromkeys(per_step, 0) | counts
     counted = {name: jnp.int32(0) for name in counts if name not in per_step}
     saves = [save.init(problem, method, t, y, dense) for save in job.saves]
     result = RESULT.successful

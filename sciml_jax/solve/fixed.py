@@ -40,8 +40,8 @@ def applies(job: Job) -> bool:
     )
 
 
-def march(job: Job, *, checkpoint: bool) -> Outcome:
-    r"""The outcome of N equal steps.
+def march(job: Job, *, checkpoint: bool = False, timed: bool = False) -> tuple[Outcome, Rows | None]:
+    r"""The outcome of N equal steps; if `timed`, also the times before and after them.
 
     With `checkpoint`, reverse mode keeps $2\sqrt N$ states and recomputes each step once, by JAX's own derivative
     rules: any order of derivatives, forward and reverse.
@@ -68,9 +68,9 @@ def march(job: Job, *, checkpoint: bool) -> Outcome:
             state = method.restart(problem, t_next, y, state)
         counted = {k: v + step.counts[k] for k, v in point.counted.items()}
         point = Point(point.i + 1, t_next, y, state.carry, state.cache, point.ok & step.ok, counted)
-        return point, row(point)
+        return point, (row(point), (t_next,) if timed else ())
 
-    end, rows = _scan(one, start, n, checkpoint)
+    end, (rows, times) = _scan(one, start, n, checkpoint)
     first = row(start)
     saved = tuple(
         (jnp.int32(n), _stacked(first[k], rows[k])) if isinstance(save, Steps) else ((), ())
@@ -86,9 +86,10 @@ def march(job: Job, *, checkpoint: bool) -> Outcome:
     if job.residual is not None:
         counts["initial_residual"] = job.residual
     resume = Resume(end.t, end.y, dt, MethodState(end.carry, end.cache), ())
-    return Outcome(
+    outcome = Outcome(
         end.t, end.y, resume, result, jnp.int32(n), jnp.int32(0), counts, saved, None, (), jnp.asarray(False)
     )
+    return outcome, _stacked((job.t0,), times) if timed else None
 
 
 def _step_counts(job: Job, state: MethodState) -> tuple[dict[str, int], dict[str, Any]]:

@@ -14,6 +14,13 @@ from ..core.trees import combine
 from .problem import State, Time
 
 
+class Ends(NamedTuple):
+    """The states at both ends of a step."""
+
+    y0: State
+    y1: State
+
+
 class Hermite(NamedTuple):
     """Values and derivatives at both ends of a step."""
 

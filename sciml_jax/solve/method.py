@@ -136,6 +136,24 @@ class Method(eqx.Module):
         return False
 
     @property
+    def takes_noise(self) -> bool:
+        """Whether the method solves stochastic equations, those of `solve_sde`."""
+        return False
+
+    @property
+    def reversible(self) -> bool:
+        """Whether `undo` gives a step's start back, but for rounding: what `sj.Reversible` needs."""
+        return False
+
+    def undo(self, problem: Problem, t: Time, y: State, dt: Time, state: MethodState) -> tuple[State, PyTree]:
+        """State and carry before the step of size dt that began at t and ended with `y` and `state`.
+
+        For reversible methods. As it stands here it is that of symmetric ones: a step back.
+        """
+        step = self.step(problem, t + dt, y, -dt, state)
+        return step.y, step.accepted.carry
+
+    @property
     def interpolation_order(self) -> int:
         """The order of what `interpolate` gives between steps; 3, cubic Hermite, unless said otherwise."""
         return 3

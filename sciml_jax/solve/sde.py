@@ -1,21 +1,27 @@
 """`solve_sde`: the front of stochastic differential equations."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from jaxtyping import ArrayLike, PyTree
 
 from . import arguments
 from .failure import known
-from .noise import IncrementPath, Path
+from .method import Method
+from .noise import BrownianTree, IncrementPath, Path
 from .ode import solve_ode
 from .solution import Solution
-from .stochastic import EulerMaruyama, Stochastic, StochasticMethod
+from .step_size import Controller
+from .stochastic import BAOAB, DyadicSteps, EulerMaruyama, Langevin, Stochastic
+
+_DEPTH = 24  # levels of the tree of adaptive solves: steps down to 6e-8 of the span
+_FIRST = 100  # what the span is divided by for the first adaptive step, which is rejected where that is too long
 
 
 def solve_sde(
     drift: Callable,
-    diffusion: Callable,
+    diffusion: Callable | None,
     t_span: tuple[ArrayLike, ArrayLike],
     y0: PyTree[ArrayLike],
     key: Any,
@@ -23,7 +29,7 @@ def solve_sde(
     *,
     noise: str = "diagonal",
     interpretation: str = "ito",
-    method: StochasticMethod | None = None,
+    method: Method | None = None,
     path: Path | Callable | None = None,
     dt: ArrayLike | None = None,
     steps: int | None = None,
@@ -34,18 +40,28 @@ def solve_sde(
     **Arguments:**
 
     - `drift`, `diffusion`: functions of (t, y, args); f has the structure and shapes of y, g those that `noise` says.
+      Or a `sj.Langevin` and `None`, for `sj.BAOAB()` (then the default) and `sj.OBABO()`.
     - `t_span`, `y0`, `args`: as of `solve_ode`; y0 is real.
     - `key`: a key of `jax.random`, which decides the path: the same key, the same path. `None` with a given `path`.
     - `noise`: `"diagonal"`, `"scalar"`, `"additive"`, `"commutative"` or `"general"`: see `sj.Stochastic`.
     - `interpretation`: `"ito"` or `"stratonovich"`. A method for the other one converts the drift.
-    - `method`: `sj.EulerMaruyama()` by default; `sj.Milstein()`, `sj.StratonovichHeun()`; for additive noise, of
-      strong order 1.5, `sj.SRA1()` and `sj.ShARK()`.
+    - `method`: `sj.EulerMaruyama()` by default; `sj.Milstein()`, `sj.StratonovichHeun()`, `sj.SPaRK()`; of strong
+      order 1.5 `sj.SRIW1()` and `sj.SOSRI()` for diagonal and scalar noise, `sj.SRA1()`, `sj.SOSRA()` and `sj.ShARK()`
+      for additive noise; for stiff drifts `sj.ImplicitEulerMaruyama()`; for expectations `sj.DRI1()`, of weak order 2.
     - `path`: where the noise comes from: a `sj.IncrementPath`, `sj.BrownianTree` or `sj.GivenPath`, or a function
-      `path(t_span, shape, key)` that makes one, such as `sj.BrownianTree`. By default increments drawn step by step.
-    - `dt`, `steps`: the constant step, or the number of equal steps (the faster loop): one of them is needed.
-    - `options`: those of `solve_ode`: `save`, `events`, `gradient`, `projection`, `throw`, ...
+      `path(t_span, shape, key)` that makes one, such as `sj.BrownianTree`. By default increments drawn step by step;
+      with adaptive steps a `sj.BrownianTree(..., area=True, depth=24)`.
+    - `dt`, `steps`: the constant step, or the number of equal steps (the faster loop). Without them the steps are
+      adaptive, where the method has an error estimate (Heun's, SPaRK, and those of order 1.5).
+    - `options`: those of `solve_ode`: `rtol`, `atol`, `save`, `events`, `gradient`, `projection`, `throw`, ...
 
-    **Returns** a `Solution`. Between steps it is linear: save at the ends of steps.
+    **Returns** a `Solution`. Between steps it is linear: save at the ends of steps (`step_to=` makes them ends).
+
+    **Adaptive steps** are judged by the difference to a method whose order is lower by a half, for noise that commutes.
+    A rejected step is repeated on the same path. Whether a step is accepted depends on its noise, which biases its
+    error: that of the whole solve falls with the tolerance, but for methods of order 1.5 at last as its power 2/3. The
+    ends of steps are rounded, by `sj.DyadicSteps`, unless `controller=` says otherwise. A solve that asks for steps
+    shorter than the path's finest intervals ends with `dt_min_reached`: give a finer tree.
 
     **Raises** `ValueError` or `TypeError` for what can be seen before solving, else what `solve_ode` raises.
 
@@ -61,16 +77,49 @@ def solve_sde(
     True
     """
     arguments.callable_with("drift", drift, "t, y, args")
-    arguments.callable_with("diffusion", diffusion, "t, y, args")
-    method = arguments.instance("method", EulerMaruyama() if method is None else method, StochasticMethod)
+    if isinstance(drift, Langevin) != (diffusion is None):
+        raise TypeError("diffusion is a function of (t, y, args), and None where the drift is a sj.Langevin alone")
+    if diffusion is not None:
+        arguments.callable_with("diffusion", diffusion, "t, y, args")
+    default = BAOAB() if isinstance(drift, Langevin) else EulerMaruyama()
+    method = arguments.instance("method", default if method is None else method, Method)
+    if not method.takes_noise:
+        raise TypeError(
+            f"{type(method).__name__} is for equations without noise: give method=sj.EulerMaruyama() or another one "
+            "for stochastic equations"
+        )
     if key is None and not isinstance(path, Path):
         raise ValueError("solve_sde needs a key, jax.random.key(0), or a path=")
     span = arguments.span(t_span)
-    if dt is None and steps is None and not method.adaptive:
-        raise ValueError(f"{type(method).__name__} has constant steps: give dt=..., or a number of steps, steps=...")
-    _check_resolution(path, span, dt, steps)
-    field = Stochastic(drift, diffusion, noise, interpretation, path, key, span)
+    controller = options.get("controller")
+    chosen = isinstance(controller, Controller) and not controller.adaptive
+    if dt is None and steps is None and not chosen:
+        if not method.adaptive:
+            name = type(method).__name__
+            raise ValueError(f"{name} has constant steps: give dt=..., or a number of steps, steps=...")
+        path, options = _adaptive(path, span, key, options)
+    if not chosen:
+        _check_resolution(path, span, dt, steps)
+    field: Any = None
+    if isinstance(drift, Langevin):
+        field = Langevin(drift.force, drift.friction, drift.temperature, drift.mass, path, key, span)
+    elif diffusion is not None:
+        field = Stochastic(drift, diffusion, noise, interpretation, path, key, span)
     return solve_ode(field, t_span, y0, args, method=method, dt=dt, steps=steps, **options)
+
+
+def _adaptive(path: Any, span: tuple, key: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """A path that can be read again after a rejected step, and bounds of the steps on it."""
+    if path is None:
+        path = partial(BrownianTree, area=True, depth=_DEPTH)
+    probe = path if isinstance(path, Path) else path(span, (), key)
+    if not probe.reconstructible:
+        raise ValueError(
+            f"steps that are chosen by tolerances may be rejected, and sj.{type(probe).__name__} cannot be read again "
+            "over another interval: give dt= or steps=, or path=sj.BrownianTree(..., area=True), as by default"
+        )
+    found = {"dt_min": probe.finest, "dt0": (span[1] - span[0]) / _FIRST, "controller": DyadicSteps()}
+    return path, found | {k: v for k, v in options.items() if v is not None}
 
 
 def _check_resolution(path: Any, span: tuple, dt: Any, steps: int | None) -> None:

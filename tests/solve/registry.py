@@ -38,6 +38,7 @@ METHODS = (
     Row(sj.Ralston(), 2, 2),
     Row(sj.ALF(), 2, 2),
     Row(sj.ReversibleHeun(), 2, 2),
+    Row(sj.ReversibleCoupling(sj.Bosh3()), 3, 3),
     Row(sj.Bosh3(), 3, 3),
     Row(sj.SSPRK3(), 3, 3),
     Row(sj.SSPRK43(), 3, 3),

@@ -190,14 +190,20 @@ BAD = {
     "a number as key": (PLAIN, {"key": 3}, TypeError, "key must be a key of jax.random"),
     "an unknown noise": (PLAIN, {"noise": "white"}, ValueError, "noise is one of 'diagonal', .*; got 'white'"),
     "an unknown interpretation": (PLAIN, {"interpretation": "Ito"}, ValueError, "is 'ito' or 'stratonovich'"),
-    "a method for ODEs": (PLAIN, {"method": sj.Tsit5()}, TypeError, "method must be a sj.StochasticMethod"),
+    "a method for ODEs": (PLAIN, {"method": sj.Tsit5()}, TypeError, "Tsit5 is for equations without noise: give"),
     "a matrix as diagonal": ((PLAIN[0], MATRIX), {}, ValueError, r"noise='diagonal' must have .*\(2, 3\) for \(2,\)"),
     "a vector as matrix": (PLAIN, {"noise": "general"}, ValueError, "one more axis than its leaf of y0"),
-    "Milstein with general noise": (
+    "SRIW1 with general noise": (
         (PLAIN[0], MATRIX),
-        {"noise": "general", "method": sj.Milstein()},
+        {"noise": "general", "method": sj.SRIW1()},
         ValueError,
-        "Milstein is for noise='diagonal', .*, not 'general'",
+        "SRIW1 is for noise='diagonal', 'scalar', not 'general'",
+    ),
+    "Milstein with general noise on a tree": (
+        (PLAIN[0], MATRIX),
+        {"noise": "general", "method": sj.Milstein(), "path": sj.BrownianTree},
+        ValueError,
+        "needs the Lévy areas between its noises, which this sj.BrownianTree does not know: use sj.IncrementPath",
     ),
     "a path of another shape": (
         PLAIN,
@@ -239,7 +245,7 @@ def test_messages(case):
 @pytest.mark.parametrize(
     "options, error, message",
     [
-        ({}, ValueError, r"a stochastic ensemble needs key=: jax.random.split\(key, n\)"),
+        ({}, ValueError, r"an ensemble of random paths needs key=: jax.random.split\(key, n\)"),
         ({"key": KEY}, ValueError, "one key for each trajectory, jax.random.split"),
         ({"key": 1}, TypeError, "key must be an array of keys"),
         ({"key": KEYS.reshape(5, 1)}, ValueError, r"of shape \(n,\), one for each trajectory; got \(5, 1\)"),

@@ -8,6 +8,7 @@ from .feagin14 import Feagin14
 from .heun import Heun
 from .midpoint import Midpoint
 from .ralston import Ralston
+from .reversible_coupling import ReversibleCoupling
 from .rk4 import RK4
 from .runge_kutta import RungeKutta
 from .ssprk3 import SSPRK3
@@ -32,6 +33,7 @@ __all__ = [
     "Heun",
     "Midpoint",
     "Ralston",
+    "ReversibleCoupling",
     "RungeKutta",
     "Tsit5",
     "Vern6",

@@ -30,6 +30,8 @@ from .trbdf2 import TRBDF2
 
 __all__ = [
     "BDF",
+    "SBDF2",
+    "TRBDF2",
     "Collocation",
     "CollocationTableau",
     "Dirk",
@@ -48,12 +50,10 @@ __all__ = [
     "RadauIIA",
     "Rodas3",
     "Rodas4",
-    "Rodas42",
     "Rodas5P",
+    "Rodas42",
     "Rosenbrock",
     "Rosenbrock23",
     "RosenbrockTableau",
-    "SBDF2",
-    "TRBDF2",
     "Trapezoid",
 ]

@@ -71,6 +71,10 @@ class BrownianTree(Path):
         if not isinstance(self.depth, int) or not 1 <= self.depth <= _DEEPEST:
             raise ValueError(f"sj.BrownianTree has 1 to {_DEEPEST} levels; got depth={self.depth!r}")
 
+    @property
+    def finest(self) -> Time:
+        return jnp.abs(jnp.subtract(*self.t_span)) / 2**self.depth
+
     def __call__(self, t: Time) -> State:
         """W(t), zero at the earlier end of t_span; constant outside."""
         place, cell = self._place(jax.lax.stop_gradient(t))

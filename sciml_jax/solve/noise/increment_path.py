@@ -5,10 +5,11 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Int
+from jaxtyping import Array, ArrayLike, Float, Int
 
 from ...core import trees
 from ..problem import State, Time
+from .levy_area import count, drawn_area, joined_area, pairs, vector
 from .normal import key_words, normals, time_words
 from .path import Path, split_shapes
 from .threefry import Words
@@ -16,6 +17,7 @@ from .threefry import Words
 _STREAMS = 4  # of every leaf: by the time at which a step begins, or by the cell of a resolution, and their areas
 _PLAIN, _CELL, _PLAIN_AREA, _CELL_AREA = range(_STREAMS)
 _AREA = 12**-0.5
+_LEVY, _CELL_LEVY = 1 << 20, (1 << 20) + 1  # beyond those of any number of leaves
 
 
 class IncrementPath(Path):
@@ -29,7 +31,10 @@ class IncrementPath(Path):
       paths can be measured. By default there are no cells: the increment of a step is drawn from the time at which it
       begins, as $\sqrt{\Delta t}$ times a normal number, and another step size is another path.
 
-    Methods of order 1.5 also read the space-time area of a step, another normal number.
+    Methods of order 1.5 also read the space-time area of a step, another normal number. Those of order 1 for general
+    noise read the Lévy areas between the noises too, a number for each pair: those of a step of several cells follow
+    from their increments and areas; of a single cell, or of a step where there are none, they are drawn with the mean
+    and variance that they have given these, but normally distributed.
 
     Nothing is stored: gradients that repeat a solve draw the same numbers again.
     Cost: one normal number for each entry of W and step, about 2 ns in float32; with a `resolution` one for each cell.
@@ -89,6 +94,25 @@ class IncrementPath(Path):
         w, area, _ = jax.lax.fori_loop(first, last, add, start)
         return trees.scale(sign * jnp.sqrt(cell), w), trees.scale(jnp.sqrt(cell), area)
 
+    def increment_and_levy_area(self, t: Time, dt: Time) -> tuple[Float[Array, " m"], Float[Array, "m m"]]:
+        begin, sign = jnp.minimum(t, t + dt), jnp.sign(dt)
+        m = count(split_shapes(self.shape)[0])
+        if self.resolution is None:
+            w, h = vector(self._at(begin, _PLAIN)), _AREA * vector(self._at(begin, _PLAIN_AREA))
+            between = normals(self.words, time_words(jax.lax.stop_gradient(begin)), _LEVY, (pairs(m),), begin.dtype)
+            return sign * jnp.sqrt(jnp.abs(dt)) * w, dt * drawn_area(w, h, between)
+
+        def add(k, so_far):
+            total, area = so_far
+            w, h = vector(self._in_cell(k, _CELL, t.dtype)), _AREA * vector(self._in_cell(k, _CELL_AREA, t.dtype))
+            between = normals(self.words, _counter(k), _CELL_LEVY, (pairs(m),), t.dtype)
+            return total + w, area + joined_area(total, w) + drawn_area(w, h, between)
+
+        first, last, cell = self._cells(begin, dt)
+        start = jnp.zeros((m,), t.dtype), jnp.zeros((m, m), t.dtype)
+        w, area = jax.lax.fori_loop(first, last, add, start)
+        return sign * jnp.sqrt(cell) * w, sign * cell * area
+
     def _cells(self, begin: Time, dt: Time) -> tuple[Int[Array, ""], Int[Array, ""], Time]:
         """The first cell of an interval, the first one behind it, and the length of cells."""
         t0, t1 = (jnp.asarray(x, begin.dtype) for x in self.t_span)
@@ -107,9 +131,14 @@ class IncrementPath(Path):
         return self._normals(time_words(jax.lax.stop_gradient(begin)), stream, begin.dtype)
 
     def _in_cell(self, k: Int[Array, ""], stream: int, dtype) -> State:
-        return self._normals(Words(k.astype(jnp.uint32), jnp.uint32(0)), stream, dtype)
+        return self._normals(_counter(k), stream, dtype)
 
     def _normals(self, counter: Words, stream: int, dtype) -> State:
         shapes, tree = split_shapes(self.shape)
         drawn = [normals(self.words, counter, _STREAMS * i + stream, s, dtype) for i, s in enumerate(shapes)]
         return jax.tree.unflatten(tree, drawn)
+
+
+def _counter(k: Int[Array, ""]) -> Words:
+    """The counter of a cell."""
+    return Words(k.astype(jnp.uint32), jnp.uint32(0))

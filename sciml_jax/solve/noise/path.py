@@ -6,6 +6,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+from jaxtyping import Array, Float
 
 from ...core import trees
 from ..problem import State, Time
@@ -24,6 +25,11 @@ class Path(eqx.Module):
         """Whether increments of any two intervals belong to one path: needed where steps are rejected."""
         return True
 
+    @property
+    def finest(self) -> Time | None:
+        """The length of the shortest intervals over which the path has noise of its own; `None` where there is none."""
+        return None
+
     @abstractmethod
     def increment(self, t: Time, dt: Time) -> State:
         """W(t + dt) - W(t), also for a negative dt."""
@@ -35,6 +41,14 @@ class Path(eqx.Module):
         raise ValueError(
             f"this method needs the space-time area of its noise, which this sj.{type(self).__name__} does not know: "
             "use sj.IncrementPath or sj.BrownianTree(..., area=True), or another method, sj.EulerMaruyama() say"
+        )
+
+    def increment_and_levy_area(self, t: Time, dt: Time) -> tuple[Float[Array, " m"], Float[Array, "m m"]]:
+        r"""The increment of all noises, in one vector, and their Lévy areas over the step,
+        $A_{jk} = \tfrac12 \int (W_j\, dW_k - W_k\, dW_j)$ with W from the step's start."""
+        raise ValueError(
+            f"this method needs the Lévy areas between its noises, which this sj.{type(self).__name__} does not know: "
+            "use sj.IncrementPath, or another method, sj.EulerMaruyama() say"
         )
 
 

@@ -1,4 +1,4 @@
-"""The backward pass of a recorded gradient: segments replayed, steps pulled back one by one."""
+"""The backward pass of a recorded gradient: steps pulled back one by one, from where a recorder says they began."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,16 +9,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, PyTree
 
-from ...core import empty_rows, read_row, when, while_loop, write_row
-from ..job import Job, Outcome
+from ...core import read_row, while_loop
+from ..job import Job, Outcome, Resume
 from ..method import MethodState
 from ..problem import State, Time
 from ..saving import Steps, Times
-from ..step_end import PLAIN, RESTARTED, advance
+from ..step_end import RESTARTED, advance
 from . import pull_saves
-from .leaves import Leaves, is_inexact
+from .leaves import Leaves, filled, is_inexact, is_symbolic_zero, perturbed
 from .pull_saves import Ends, StepBack, add, inexact_zeros, vjp
-from .record import Record, Recorder
+from .record import Record, Recorder, times
 
 
 class Adjoint(NamedTuple):
@@ -34,10 +34,37 @@ class Adjoint(NamedTuple):
     stops: Any
     saves: tuple[Any, ...]
     event: Any
-    loaded: Int[Array, ""]
+    place: PyTree
 
 
-def pull_back(
+def pulled_back(
+    job: Job, recorder: Recorder, run: Callable[[Job], Outcome], record: Callable[[Job], tuple[Outcome, Record]]
+) -> Outcome:
+    """`run(job)`, whose derivatives go backwards through what `record(job)` keeps."""
+    leaves = Leaves(job)
+
+    @jax.custom_vjp
+    def solve(arrays):
+        return run(leaves.unflatten(arrays))
+
+    def forward(arrays):
+        values, flags = perturbed(arrays)
+        outcome, kept = record(leaves.unflatten(values))
+        counters = tuple(c for c, _ in outcome.saved)
+        n_events = None if outcome.events is None else outcome.n_events
+        return outcome, (values, flags, kept, outcome.accepted, counters, n_events, outcome.resume)
+
+    def backward(kept, cotangent):
+        values, flags, record, accepted, counters, n_events, end = kept
+        silent = jax.tree.map(is_symbolic_zero, cotangent, is_leaf=is_symbolic_zero)
+        known = (record, accepted, counters, n_events, end)
+        return (_pull_back(leaves, recorder, values, flags.flags, *known, filled(cotangent), silent),)
+
+    solve.defvjp(forward, backward, symbolic_zeros=True)
+    return solve(leaves.flatten(job))
+
+
+def _pull_back(
     leaves: Leaves,
     recorder: Recorder,
     values: list[Array],
@@ -46,7 +73,7 @@ def pull_back(
     accepted: Int[Array, ""],
     counters: tuple,
     n_events: Any,
-    last: MethodState,
+    end: Resume,
     ct: Outcome,
     silent: Outcome,
 ) -> list[Array | None]:
@@ -76,6 +103,7 @@ def pull_back(
         for k, (save, c, rows) in enumerate(zip(job.saves, counters, ct_rows, strict=True))
     ]
     zero = jnp.zeros_like(job.t0)
+    place, buffers = recorder.begin(job, end)
     first = Adjoint(
         step=accepted - 1,
         t=ct.t + ct.resume.t,
@@ -87,13 +115,11 @@ def pull_back(
         stops=() if job.step_to is None else jnp.zeros_like(job.step_to),
         saves=tuple(s for s, _ in saves),
         event=() if n_events is None else n_events - 1,
-        loaded=jnp.int32(-1),
+        place=place,
     )
-    thinned = recorder.max_level(job.max_steps)
-    segment = empty_rows(1 << thinned, (job.y0, last.carry)) if thinned else ()
-    known = Known(job, recorder, record, last, rebuild, moving, timed, loud, ct_rows, ct.events, job.direction)
+    known = Known(job, recorder, record, end, rebuild, moving, timed, loud, ct_rows, ct.events, job.direction)
     body = partial(_pull_step, known)
-    a, (_, rows) = while_loop(lambda a: a.step >= 0, body, first, (segment, tuple(b for _, b in saves)))
+    a, (_, rows) = while_loop(lambda a: a.step >= 0, body, first, (buffers, tuple(b for _, b in saves)))
     return _inputs(leaves, job, record.dt, values, flags, places, rebuild, a, rows, ct_rows, loud)
 
 
@@ -108,7 +134,7 @@ class Known(NamedTuple):
     job: Job
     recorder: Recorder
     record: Record
-    last: MethodState
+    end: Resume
     rebuild: Callable[[list[Array]], Job]
     moving: list[Array]
     timed: bool
@@ -120,15 +146,15 @@ class Known(NamedTuple):
 
 def _pull_step(known: Known, a: Adjoint, buffers: tuple, on) -> tuple[Adjoint, tuple]:
     """Pulls the cotangents after step `a.step` back to those before it."""
-    job, record, last, moving, zero = known.job, known.record, known.last, known.moving, jnp.zeros_like(known.job.t0)
-    segment, save_buffers = buffers
+    job, record, end, moving, zero = known.job, known.record, known.end, known.moving, jnp.zeros_like(known.job.t0)
+    kept, save_buffers = buffers
     i = a.step
-    (y, carry), loaded, segment = _before(known, i, a.loaded, segment, on)
-    t, t_right, t_next, code = _times(record, i)
+    (y, carry), place, kept = known.recorder.before(job, record, end, i, a.place, kept, on)
+    t, t_right, t_next, code = times(record, i)
     carry_f, carry_rest = eqx.partition(carry, is_inexact)
 
     def forward(moving, t, y, carry_f, t_right, t_next):
-        state = MethodState(eqx.combine(carry_f, carry_rest), last.cache)
+        state = MethodState(eqx.combine(carry_f, carry_rest), end.method.cache)
         return advance(known.rebuild(moving), t, y, t_right, state, t_next, code)
 
     if known.timed:
@@ -158,18 +184,8 @@ def _pull_step(known: Known, a: Adjoint, buffers: tuple, on) -> tuple[Adjoint, t
     else:
         d_moving, d_y, d_carry = pull(cts)
     d_carry = jax.tree.map(lambda x, d: d if is_inexact(x) else None, carry, d_carry)
-    new = Adjoint(
-        i - 1, t_before, d_y, d_carry, add(ends.moving, d_moving), t0, t1, stops, tuple(states), event, loaded
-    )
-    return new, (segment, tuple(rows))
-
-
-def _before(known: Known, i, loaded, segment, on):
-    """State and carry before step i, and the segment that is loaded then."""
-    if not known.recorder.max_level(known.job.max_steps):
-        return known.recorder.load(known.record, i), loaded, segment
-    loaded, segment = _replay(known.job, known.recorder, known.record, known.last, i, loaded, segment, on)
-    return read_row(segment, i - loaded), loaded, segment
+    new = Adjoint(i - 1, t_before, d_y, d_carry, add(ends.moving, d_moving), t0, t1, stops, tuple(states), event, place)
+    return new, (kept, tuple(rows))
 
 
 def _moving(job: Job) -> PyTree:
@@ -180,34 +196,6 @@ def _moving(job: Job) -> PyTree:
 def _functions(job: Job) -> PyTree:
     """The parts of a job, besides field and args, whose captured arrays take part in a step or a saved row."""
     return [(save.function, save.aux) for save in job.saves], job.events, job.projection
-
-
-def _times(record: Record, i):
-    """Where step i starts, where it was computed to, where it ended, and why."""
-    now, after = read_row(record.grid, i), read_row(record.grid, i + 1)
-    if len(now) == 1:
-        return now[0], after[0], after[0], jnp.int32(PLAIN)
-    return now[0], after[1], after[0], after[2]
-
-
-def _replay(job: Job, recorder: Recorder, record: Record, last: MethodState, i, loaded, segment, on):
-    """Fills the segment that holds step i with the states before its steps, unless it is there already."""
-    start = (i >> record.level) << record.level
-
-    def fill(_, segment, on):
-        first = recorder.load(record, start)
-        segment = write_row(segment, first, jnp.int32(0), on)
-
-        def step(state, segment, on):
-            j, y, carry = state
-            t, t_right, t_next, code = _times(record, j)
-            (_, y, carry, _), _ = advance(job, t, y, t_right, MethodState(carry, last.cache), t_next, code)
-            return (j + 1, y, carry), write_row(segment, (y, carry), j + 1 - start, on)
-
-        _, segment = while_loop(lambda s: on & (s[0] < i), step, (start, *first), segment)
-        return start, segment
-
-    return when(on & (start != loaded), fill, loaded, segment)
 
 
 def _spread(job: Job, t_right, t_next, d_right, d_next, code, sums):

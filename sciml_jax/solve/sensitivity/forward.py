@@ -25,4 +25,4 @@ class Forward(Gradient):
         return True
 
     def solve(self, job: Job) -> Outcome:
-        return fixed.march(job, checkpoint=False) if fixed.applies(job) else drive(job)[0]
+        return (fixed.march(job) if fixed.applies(job) else drive(job))[0]

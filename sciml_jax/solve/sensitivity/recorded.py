@@ -1,15 +1,13 @@
 """The default gradient: the exact discrete adjoint, replayed from recorded times and thinned snapshots."""
 
 import equinox as eqx
-import jax
 
 from .. import fixed
 from ..driver import drive
 from ..job import Job, Outcome
-from .backward import pull_back
+from .backward import pulled_back
 from .gradient import Gradient
-from .leaves import Leaves, filled, is_symbolic_zero, perturbed
-from .record import Record, Recorder
+from .record import Record, Snapshots
 
 
 class Recorded(Gradient):
@@ -46,40 +44,12 @@ class Recorded(Gradient):
 
     def solve(self, job: Job) -> Outcome:
         if fixed.applies(job):
-            return fixed.march(job, checkpoint=True)
-        leaves = Leaves(job)
+            return fixed.march(job, checkpoint=True)[0]
         cuts = bool(job.events) or job.step_to is not None
-        recorder = Recorder.sized(job.max_steps, cuts, self.snapshots)
+        recorder = Snapshots.sized(job.max_steps, cuts, self.snapshots)
 
-        @jax.custom_vjp
-        def solve(arrays):
-            return drive(leaves.unflatten(arrays))[0]
+        def record(job: Job) -> tuple[Outcome, Record]:
+            outcome, ((level, dt), (grid, snapshots)) = drive(job, recorder)
+            return outcome, Record(level, dt, grid, snapshots)
 
-        def forward(arrays):
-            values, flags = perturbed(arrays)
-            outcome, ((level, dt), (grid, snapshots)) = drive(leaves.unflatten(values), recorder)
-            counters = tuple(c for c, _ in outcome.saved)
-            kept = (values, flags, Record(level, dt, grid, snapshots), outcome.accepted, counters)
-            n_events = None if outcome.events is None else outcome.n_events
-            return outcome, (*kept, n_events, outcome.resume.method)
-
-        def backward(kept, cotangent):
-            values, flags, record, accepted, counters, n_events, last = kept
-            silent = jax.tree.map(is_symbolic_zero, cotangent, is_leaf=is_symbolic_zero)
-            cotangents = pull_back(
-                leaves,
-                recorder,
-                values,
-                flags.flags,
-                record,
-                accepted,
-                counters,
-                n_events,
-                last,
-                filled(cotangent),
-                silent,
-            )
-            return (cotangents,)
-
-        solve.defvjp(forward, backward, symbolic_zeros=True)
-        return solve(leaves.flatten(job))
+        return pulled_back(job, recorder, lambda job: drive(job)[0], record)

@@ -28,7 +28,7 @@ class EulerMaruyama(StochasticMethod):
     drift_order: ClassVar[int] = 1
     stages: ClassVar[int] = 1
 
-    def advance(self, problem: Problem, t: Time, y: State, dt: Time) -> State:
+    def advance(self, problem: Problem, t: Time, y: State, dt: Time) -> tuple[State, State | None]:
         field = problem.field
         f, g = self.drift(problem)(t, y), field.spread(t, y, problem.args)
-        return added(y, trees.scale(dt, f), field.apply(g, field.increment(t, dt)))
+        return added(y, trees.scale(dt, f), field.apply(g, field.increment(t, dt))), None

@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
+from jaxtyping import Array, Float, PyTree
 
 from ...core import trees
 from ...core.once import once
@@ -85,13 +85,24 @@ class Stochastic(StructuredField):
         """The noise of a step and its space-time area."""
         return once(self.path.increment_and_area(t, dt))
 
+    def increment_and_levy_area(self, t: Time, dt: Time) -> tuple[Float[Array, " m"], Float[Array, "m m"]]:
+        """The noise of a step in one vector, and the Lévy areas between its entries."""
+        return once(self.path.increment_and_levy_area(t, dt))
+
+    def as_noise(self, x: Float[Array, " m"]) -> State:
+        """A vector of all noises in the shape that they have."""
+        shapes, tree = split_shapes(self.path.shape)
+        parts = jnp.split(x, np.cumsum([int(np.prod(s)) for s in shapes])[:-1].tolist())
+        return jax.tree.unflatten(tree, [p.reshape(s) for p, s in zip(parts, shapes, strict=True)])
+
     def spread(self, t: Time, y: State, args: PyTree) -> PyTree:
         """The diffusion g."""
         dtypes = [x.dtype for x in jax.tree.leaves(y)]
         g = self.diffusion(t, y, args)
+        entries, rest = eqx.partition(g, eqx.is_array_like)  # operators may hold functions
         if len(set(dtypes)) == 1:
-            g = jax.tree.map(lambda x: jnp.asarray(x, dtypes[0]), g)
-        return once(g)
+            entries = jax.tree.map(lambda x: jnp.asarray(x, dtypes[0]), entries)
+        return eqx.combine(once(entries), rest)
 
     def apply(self, g: PyTree, w: State) -> State:
         """g dW, shaped like the state."""
@@ -110,9 +121,9 @@ class Stochastic(StructuredField):
             term = lambda y: self.apply(spread(y), e)  # noqa: E731
             return jax.jvp(term, (y,), (term(y),))[1]
 
-        return jax.tree.map(lambda x: 0.5 * jnp.sum(x, 0), jax.vmap(column)(self._directions(y)))
+        return jax.tree.map(lambda x: 0.5 * jnp.sum(x, 0), jax.vmap(column)(self.directions(y)))
 
-    def _directions(self, y: State) -> State:
+    def directions(self, y: State) -> State:
         """The unit vectors of the noise, along a new first axis."""
         shapes, tree = split_shapes(self.path.shape)
         sizes = [int(np.prod(s)) for s in shapes]

@@ -29,7 +29,8 @@ class StochasticMethod(Method):
 
     An equation of the other interpretation is solved with its drift converted. `strong_order` is that of the paths,
     for the most general of the `noises`, `drift_order` that without noise; `stages` evaluations of drift and diffusion
-    make a step.
+    make a step (`diffusion_stages` of the diffusion, where these are others). `error_order` is the power of the step
+    size with which the error estimate shrinks; `None` where there is none, and steps are constant.
     """
 
     noises: ClassVar[frozenset[str]] = frozenset(NOISES)
@@ -37,23 +38,30 @@ class StochasticMethod(Method):
     strong_order: ClassVar[float]
     drift_order: ClassVar[int]
     stages: ClassVar[int]
+    diffusion_stages: ClassVar[int | None] = None
+    error_order: ClassVar[float | None] = None
 
     @abstractmethod
-    def advance(self, problem: Problem, t: Time, y: State, dt: Time) -> State:
-        """The state at t + dt."""
+    def advance(self, problem: Problem, t: Time, y: State, dt: Time) -> tuple[State, State | None]:
+        """The state at t + dt, and its estimated error, shaped like it, or `None`."""
 
     def step(self, problem: Problem, t: Time, y: State, dt: Time, state: MethodState) -> Step:
-        y1 = self.advance(problem, t, y, dt)
-        counts = {"field_evaluations": self.stages, "diffusion_evaluations": self.stages}
-        return Step(y1, None, state, state, Ends(y, y1), True, counts, self.order)
+        y1, error = self.advance(problem, t, y, dt)
+        diffusions = self.stages if self.diffusion_stages is None else self.diffusion_stages
+        counts = {"field_evaluations": self.stages, "diffusion_evaluations": diffusions}
+        return Step(y1, error, state, state, Ends(y, y1), True, counts, self.error_order or self.order)
 
     @property
     def order(self) -> int:
         return self.drift_order
 
     @property
+    def takes_noise(self) -> bool:
+        return True
+
+    @property
     def adaptive(self) -> bool:
-        return False
+        return self.error_order is not None
 
     @property
     def interpolation_order(self) -> int:
@@ -66,9 +74,7 @@ class StochasticMethod(Method):
         return state
 
     def interpolate(self, dense: Ends, t_left: Time, t_right: Time, t: Time) -> State:
-        """A straight line: the path between its ends, but for a bridge whose mean is zero."""
-        s = theta(t_left, t_right, t)
-        return jax.tree.map(lambda a, b: a + s * (b - a), *dense)
+        return straight(dense, t_left, t_right, t)
 
     def init_counts(self) -> dict[str, int]:
         return {"field_evaluations": 0, "diffusion_evaluations": 0}
@@ -83,16 +89,26 @@ class StochasticMethod(Method):
 
     def drift(self, problem: Problem) -> Callable[[Time, State], State]:
         """The drift in an interpretation that the method converges to, as a function of (t, y)."""
-        field = problem.field
-        assert isinstance(field, Stochastic)
-        if field.interpretation in self.interpretations:
-            return problem.evaluate
-        sign = -1.0 if field.interpretation == "ito" else 1.0
+        return drift_in(problem, self.interpretations)
 
-        def converted(t: Time, y: State) -> State:
-            return trees.axpy(sign, field.correction(t, y, problem.args), problem.evaluate(t, y))
 
-        return converted
+def drift_in(problem: Problem, interpretations: frozenset[str]) -> Callable[[Time, State], State]:
+    """The drift in one of these interpretations, as a function of (t, y); the field itself without noise."""
+    field = problem.field
+    if not isinstance(field, Stochastic) or field.interpretation in interpretations:
+        return problem.evaluate
+    sign = -1.0 if field.interpretation == "ito" else 1.0
+
+    def converted(t: Time, y: State) -> State:
+        return trees.axpy(sign, field.correction(t, y, problem.args), problem.evaluate(t, y))
+
+    return converted
+
+
+def straight(dense: Ends, t_left: Time, t_right: Time, t: Time) -> State:
+    """A straight line between the ends of a step: the path, but for a bridge whose mean is zero."""
+    s = theta(t_left, t_right, t)
+    return jax.tree.map(lambda a, b: a + s * (b - a), *dense)
 
 
 def added(*terms: PyTree) -> PyTree:

@@ -15,8 +15,9 @@ class ShARK(StochasticMethod):
     $$y_1 = y_0 + \tfrac h5 (2 k_1 + 3 k_2)
     + \tfrac25 g_0 (\Delta W + 3 H) + \tfrac35 g(t_0 + \tfrac56 h) (\Delta W - 2 H).$$
 
-    Strong order 1.5, with a smaller error than SRA1's on many problems; constant steps. Two evaluations of drift and
-    diffusion a step, and two normal numbers for each noise.
+    Strong order 1.5, with a smaller error than SRA1's on many problems. Two evaluations of drift and diffusion a step,
+    and two normal numbers for each noise. Adaptive steps: the estimate is the difference to $y_0 + h k_1$ with the
+    noise of $g_0$ and $g(t_0 + \tfrac56 h)$ over $\Delta W$ alone, a method of order 1.
 
     Source: J. Foster, G. dos Reis & C. Strange, High order splitting methods for SDEs satisfying a commutativity
     condition, SIAM J. Numer. Anal. 62 (2024) 500-532, eq. 6.1, arXiv:2210.17543.
@@ -33,8 +34,9 @@ class ShARK(StochasticMethod):
     strong_order: ClassVar[float] = 1.5
     drift_order: ClassVar[int] = 2
     stages: ClassVar[int] = 2
+    error_order: ClassVar[float | None] = 1.5
 
-    def advance(self, problem: Problem, t: Time, y: State, dt: Time) -> State:
+    def advance(self, problem: Problem, t: Time, y: State, dt: Time) -> tuple[State, State | None]:
         field, args = problem.field, problem.args
         w, area = field.increment_and_area(t, dt)
         g0, g1 = field.spread(t, y, args), field.spread(t + 5 / 6 * dt, y, args)
@@ -44,4 +46,6 @@ class ShARK(StochasticMethod):
         k2 = problem.evaluate(t + 5 / 6 * dt, inner)
         early, late = trees.axpy(3.0, area, w), trees.axpy(-2.0, area, w)
         noise = added(trees.scale(0.4, field.apply(g0, early)), trees.scale(0.6, field.apply(g1, late)))
-        return added(y, trees.scale(dt, added(trees.scale(0.4, k1), trees.scale(0.6, k2))), noise)
+        y1 = added(y, trees.scale(dt, added(trees.scale(0.4, k1), trees.scale(0.6, k2))), noise)
+        drifts = trees.scale(0.6 * dt, trees.subtract(k2, k1))
+        return y1, trees.axpy(1.2, field.apply(trees.subtract(g0, g1), area), drifts)

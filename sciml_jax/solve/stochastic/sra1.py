@@ -2,20 +2,18 @@
 
 from typing import ClassVar
 
-from ...core import trees
-from ..problem import Problem, State, Time
-from .method import StochasticMethod, added
+from .sra import SRA, SRATableau
 
 
-class SRA1(StochasticMethod):
+class SRA1(SRA):
     r"""Rößler's stochastic Runge-Kutta method SRA1 for additive noise, with the mean of the noise over the step,
     $X = \tfrac12 \Delta W + H$ (H is its space-time area):
 
     $$k_1 = f(t_0, y_0), \quad k_2 = f(t_0 + \tfrac34 h,\; y_0 + \tfrac34 h k_1 + \tfrac32 g(t_1) X),$$
     $$y_1 = y_0 + \tfrac h3 (k_1 + 2 k_2) + g(t_1) (\Delta W - X) + g(t_0) X.$$
 
-    Strong order 1.5; constant steps. Two evaluations of drift and diffusion a step, and two normal numbers for each
-    noise. For small noise its error is nearly that of a method of order 2.
+    Strong order 1.5; adaptive or constant steps. Two evaluations of drift and diffusion a step, and two normal numbers
+    for each noise. For small noise its error is nearly that of a method of order 2.
 
     Source: A. Rößler, Runge-Kutta methods for the strong approximation of solutions of stochastic differential
     equations, SIAM J. Numer. Anal. 48 (2010) 922-952, doi:10.1137/09076636X.
@@ -28,18 +26,13 @@ class SRA1(StochasticMethod):
     True
     """
 
-    noises: ClassVar[frozenset[str]] = frozenset({"additive"})
-    strong_order: ClassVar[float] = 1.5
-    drift_order: ClassVar[int] = 2
     stages: ClassVar[int] = 2
-
-    def advance(self, problem: Problem, t: Time, y: State, dt: Time) -> State:
-        field, args = problem.field, problem.args
-        w, area = field.increment_and_area(t, dt)
-        mean = trees.axpy(0.5, w, area)
-        g0, g1 = field.spread(t, y, args), field.spread(t + dt, y, args)
-        k1 = problem.evaluate(t, y)
-        inner = added(y, trees.scale(0.75 * dt, k1), trees.scale(1.5, field.apply(g1, mean)))
-        k2 = problem.evaluate(t + 0.75 * dt, inner)
-        noise = added(field.apply(g1, trees.subtract(w, mean)), field.apply(g0, mean))
-        return added(y, trees.scale(dt / 3, trees.axpy(2.0, k2, k1)), noise)
+    tableau: ClassVar[SRATableau] = SRATableau(
+        c0=(0.0, 3 / 4),
+        c1=(1.0, 0.0),
+        a=((), (3 / 4,)),
+        b=((), (3 / 2,)),
+        alpha=(1 / 3, 2 / 3),
+        beta1=(1.0, 0.0),
+        beta2=(-1.0, 1.0),
+    )

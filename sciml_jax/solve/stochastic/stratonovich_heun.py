@@ -14,7 +14,8 @@ class StratonovichHeun(StochasticMethod):
     y_1 = y_0 + \tfrac h2 (f_0 + f(t_1, \bar y)) + \tfrac12 (g_0 + g(t_1, \bar y)) \Delta W.$$
 
     Strong order 1 for noise that commutes (diagonal, scalar, additive, commutative), 1/2 for general noise. Two
-    evaluations of drift and diffusion a step; constant steps. For an Itô equation the drift is converted.
+    evaluations of drift and diffusion a step. For an Itô equation the drift is converted. Adaptive steps, for noise
+    that commutes: the estimate is the difference to Euler's $\bar y$.
 
     Source: W. Rümelin, Numerical treatment of stochastic differential equations, SIAM J. Numer. Anal. 19 (1982)
     604-613, doi:10.1137/0719041.
@@ -31,11 +32,14 @@ class StratonovichHeun(StochasticMethod):
     strong_order: ClassVar[float] = 0.5
     drift_order: ClassVar[int] = 2
     stages: ClassVar[int] = 2
+    error_order: ClassVar[float | None] = 1.0
 
-    def advance(self, problem: Problem, t: Time, y: State, dt: Time) -> State:
+    def advance(self, problem: Problem, t: Time, y: State, dt: Time) -> tuple[State, State | None]:
         field, drift = problem.field, self.drift(problem)
         w = field.increment(t, dt)
         f, noise = drift(t, y), field.apply(field.spread(t, y, problem.args), w)
         guess = added(y, trees.scale(dt, f), noise)
         f_end, noise_end = drift(t + dt, guess), field.apply(field.spread(t + dt, guess, problem.args), w)
-        return added(y, trees.scale(0.5 * dt, added(f, f_end)), trees.scale(0.5, added(noise, noise_end)))
+        y1 = added(y, trees.scale(0.5 * dt, added(f, f_end)), trees.scale(0.5, added(noise, noise_end)))
+        changes = trees.subtract(f_end, f), trees.subtract(noise_end, noise)
+        return y1, added(trees.scale(0.5 * dt, changes[0]), trees.scale(0.5, changes[1]))

@@ -27,6 +27,10 @@ class ALF(Method):
     def order(self) -> int:
         return 2
 
+    @property
+    def reversible(self) -> bool:
+        return True
+
     def init(self, problem: Problem, t: Time, y: State, dt: Time) -> MethodState:
         return MethodState(problem.evaluate(t, y))
 

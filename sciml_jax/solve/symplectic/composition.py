@@ -1,19 +1,12 @@
 """Symmetric compositions of the leapfrog, for separable systems and second-order equations."""
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from ...core import trees
-from ..interpolation import Hermite, hermite
+from ..interpolation import Ends, Hermite, hermite
 from ..method import Method, MethodState, Step
 from ..problem import Problem, State, Time, as_derivative
 from ..structured import SecondOrder, Separable
-
-
-class Ends(NamedTuple):
-    """States at both ends of a step; the slopes are evaluated where somebody interpolates."""
-
-    y0: State
-    y1: State
 
 
 class Symplectic(Method):
@@ -75,6 +68,10 @@ class Composition(Symplectic):
     """
 
     weights: ClassVar[tuple]
+
+    @property
+    def reversible(self) -> bool:
+        return True
 
     def init(self, problem: Problem, t: Time, y: State, dt: Time) -> MethodState:
         q, p = y

@@ -232,7 +232,7 @@ def test_backsolve_agrees_to_its_tolerance():
         ({"save": sj.Steps()}, "sj.Steps"),
         ({"events": HARVEST}, "events"),
         ({"projection": lambda t, y, a: y}, "projection"),
-        ({"steps": 10}, "prescribed grid"),
+        ({"steps": 10}, "equal steps"),
     ],
 )
 def test_backsolve_refuses_what_the_adjoint_equation_does_not_see(options, word):

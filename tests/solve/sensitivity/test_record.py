@@ -5,14 +5,14 @@ import jax.numpy as jnp
 import pytest
 
 import sciml_jax as sj
-from sciml_jax.solve.sensitivity.record import Recorder
+from sciml_jax.solve.sensitivity.record import Snapshots
 
 
 @pytest.mark.parametrize("slots", [2, 4, 8, 32])
 def test_every_multiple_of_the_spacing_is_in_its_slot(slots):
     """Thinning by overwriting: after any number of steps the multiples of 2^level, and nothing newer, lie where they
     are looked for."""
-    recorder = Recorder(slots, False)
+    recorder = Snapshots(slots, False)
     held, level = {0: 0}, 0
     for step in range(1, 1500):
         level += step >= slots << level

@@ -1,0 +1,55 @@
+"""Rates by mass action."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import sciml_jax as sj
+
+REACTANTS = [[0, 0, 0], [1, 0, 0], [1, 1, 0], [2, 0, 0], [0, 2, 1], [0, 0, 3]]
+PRODUCTS = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 0], [0, 0, 0], [0, 0, 1]]
+K = np.array([2.0, 0.5, 0.1, 0.2, 0.3, 0.7])
+
+
+def falling(x):
+    a, b, c = x
+    choices = [1, a, a * b, a * (a - 1), b * (b - 1) * c, c * (c - 1) * (c - 2)]
+    return K * np.array(choices, float)
+
+
+@pytest.mark.parametrize("x", [[0, 0, 0], [1, 1, 1], [2, 3, 2], [7, 5, 4]])
+def test_falling_factorials(x):
+    for network, args in ((sj.MassAction(REACTANTS, PRODUCTS), K), (sj.MassAction(REACTANTS, PRODUCTS, K), None)):
+        found = network(0.0, jnp.array(x, float), args)
+        np.testing.assert_allclose(found, falling(x), rtol=1e-14)
+    np.testing.assert_allclose(jax.jit(lambda x: network(0.0, x, None))(jnp.array(x, float)), falling(x), rtol=1e-14)
+
+
+def test_stoichiometry_and_conservation():
+    network = sj.MassAction([[1, 1, 0], [0, 0, 1]], [[0, 0, 1], [1, 1, 0]], [0.01, 0.3])
+    assert network.stoichiometry.tolist() == [[-1, -1, 1], [1, 1, -1]]
+    sol = sj.solve_jump(network, network.stoichiometry, (0.0, 5.0), [30, 20, 0], jax.random.key(0), save=sj.Steps(200))
+    assert bool(jnp.all(sol.y[:, 0] + sol.y[:, 2] == 30)) and bool(jnp.all(sol.y >= 0))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([[1, 0]], [[0, 1], [1, 0]]), "one shape"),
+        (([[-1]], [[0]]), "none negative"),
+        (([[0.5]], [[0]]), "whole numbers"),
+        (([1], [0]), "shape .channels, species."),
+        (([[1]], [[0]], [1.0, 2.0]), "one a channel"),
+    ],
+)
+def test_what_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        sj.MassAction(*arguments)
+
+
+@pytest.mark.parametrize("args", [None, 1.0, (1.0, 2.0)])
+def test_missing_constants_are_told(args):
+    network = sj.MassAction([[1]], [[0]])
+    with pytest.raises(ValueError, match="1 channels needs as many rate constants"):
+        sj.solve_jump(network, network.stoichiometry, (0.0, 1.0), [3], jax.random.key(0), args)
