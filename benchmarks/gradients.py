@@ -1,7 +1,8 @@
 """Every way of differentiating a solve, on two problems: time, memory, and the error of the gradient.
 
 - A neural ODE, 2-64-64-2, that turns with a cubic spiral: 4,482 parameters, Tsit5 and a coupling of it.
-- Van der Pol's equation with mu = 1,000: stiff, one parameter, Rodas5P.
+- Van der Pol's equation with mu = 1,000: stiff, one parameter, Rodas5P, up to the
+  end of the first slow branch.
 
 Errors are relative to a gradient through a solve 1e5 times as accurate, which is recorded and checked against
 differences in the tests.
@@ -104,7 +105,7 @@ BENCHMARK = Benchmark(
     contenders=[*(Contender(way, ours(way), env=DOUBLE) for way in WAYS), Contender("tight", tight, env=DOUBLE)],
     cases=[
         Case(SPIRAL, {"problem": "spiral", "width": 64, "t1": 5.0, "rtol": 1e-6}, contenders=(*EXPLICIT, "tight")),
-        Case(STIFF, {"problem": "van_der_pol", "mu": 1e3, "t1": 2000.0, "rtol": 1e-6}, contenders=(*IMPLICIT, "tight")),
+        Case(STIFF, {"problem": "van_der_pol", "mu": 1e3, "t1": 700.0, "rtol": 1e-6}, contenders=(*IMPLICIT, "tight")),
     ],
     smoke_cases=[
         Case("neural ODE", {"problem": "spiral", "width": 8, "t1": 0.5, "rtol": 1e-4}, contenders=(*EXPLICIT, "tight")),

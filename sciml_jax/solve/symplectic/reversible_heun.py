@@ -30,9 +30,9 @@ class ReversibleHeun(Method):
     y_1 = y_0 + \tfrac h2 \big(f(t_0, \hat y_0) + f(t_1, \hat y_1)\big)$$
 
     with $h f + g\, \Delta W$ in place of $h f$ for stochastic equations, in Stratonovich's sense (Itô's drift is
-    converted): strong order 1/2, for additive noise 1; constant or adaptive steps. A step can be undone exactly (but
-    for rounding): with `gradient=sj.Reversible()` no states are kept. Its linear stability region is [-i, i]: steps
-    stay short.
+    converted): strong order 1/2, for commuting and additive noise 1; constant or adaptive steps. A step can be undone
+    exactly (but for rounding): with `gradient=sj.Reversible()` no states are kept. Its linear stability region is
+    [-i, i]: steps stay short.
 
     Source: P. Kidger, J. Foster, X. Li & T. Lyons, Efficient and accurate gradients for neural SDEs, NeurIPS 2021,
     algorithm 1, arXiv:2105.13493.

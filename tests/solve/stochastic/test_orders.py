@@ -79,14 +79,14 @@ ORDERS = [
         ("SPaRK", system, 0.5 if system == "not commuting" else 1.0)
         for system in ("coupled", "commuting", "not commuting")
     ),
-    ("ReversibleHeun", "Ornstein-Uhlenbeck", 1.0),
-    *(("ReversibleHeun", system, 0.5) for system in ("geometric", "not commuting")),
+    *(("ReversibleHeun", system, 1.0) for system in ("geometric", "Ornstein-Uhlenbeck")),
+    ("ReversibleHeun", "not commuting", 0.5),
 ]
 # of the methods that take seconds each, one system
 CHEAP = ("EulerMaruyama", "Milstein", "StratonovichHeun")
 QUICK = [row for row in ORDERS if row[0] in CHEAP and row[1] != "coupled" and row[:2] != ("Milstein", "not commuting")]
 QUICK += [
-    ("ReversibleHeun", "geometric", 0.5),
+    ("ReversibleHeun", "geometric", 1.0),
     ("SRA1", "Ornstein-Uhlenbeck", 1.5),
     ("SRIW1", "geometric", 1.5),
     ("SPaRK", "commuting", 1.0),
