@@ -56,6 +56,9 @@ class RESULT(eqx.Enumeration):
         "There were more steps than save=Steps(capacity), Dense(capacity) or gradient=Interpolating(capacity) can "
         "hold; the ones before are kept. Raise the capacity, or save at given times."
     )
+    history_capacity_reached = (
+        "A lag reached back beyond the steps that are kept of a delay equation. Raise capacity= of solve_dde."
+    )
     save_outside_span = "save= names times outside t_span. Clip them to the span, or widen it."
     bad_rates = (
         "A rate of a jump process was negative, NaN, infinite or above its bound=. Check rates= at the reported state."

@@ -104,11 +104,16 @@ def write_row(rows: Rows, row: PyTree, index: Int[Array, ""], on: Bool[Array, ""
 
 def read_row(rows: Rows, index: Int[Array, ""]) -> PyTree:
     """The row at `index` (clamped to the buffer)."""
+    return rows.unpack(packed_row(rows, index))
+
+
+def packed_row(rows: Rows, index: Int[Array, ""]) -> dict[str, Array | None]:
+    """The row at `index` (clamped to the buffer), in the layout of `data`."""
 
     def read(buffer):
         return None if buffer is None else jax.lax.dynamic_index_in_dim(buffer, index, 0, keepdims=False)
 
-    return rows.unpack({key: read(buffer) for key, buffer in rows.data.items()})
+    return {key: read(buffer) for key, buffer in rows.data.items()}
 
 
 def _write(lanes: bool, buffer, row, at):

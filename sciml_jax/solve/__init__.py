@@ -17,6 +17,7 @@ from .control import (
 from .dae import (
     solve_dae,
 )
+from .dde import solve_dde
 from .events import Event, EventLog
 from .explicit import (
     RK4,
@@ -280,6 +281,7 @@ __all__ = [
     "log_signature",
     "signature",
     "solve_cde",
+    "solve_dde",
     "solve_dae",
     "solve_jump",
     "solve_jump_diffusion",

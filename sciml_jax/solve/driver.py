@@ -49,6 +49,7 @@ class Loop(NamedTuple):
     signs: Any
     n_events: Any
     saves: tuple[Any, ...]
+    memory: Any
     record: Any
 
 
@@ -57,6 +58,7 @@ class Buffers(NamedTuple):
 
     saves: tuple[Any, ...]
     events: Any
+    memory: Any
     record: Any
 
 
@@ -68,26 +70,34 @@ class Work(NamedTuple):
 
 
 def drive(job: Job, recorder: Recorder | None = None) -> tuple[Outcome, Any]:
-    """Steps from t0 to t1 and returns what was asked for, and what the recorder kept.
+    """Steps from t0 to t1 and returns what was asked for, what the recorder kept, and what was remembered.
 
     There is no branch on the method: it is the pure functions of `Method`.
     """
-    problem, method = job.problem, job.method
-    direction = job.direction
+    method, direction = job.method, job.direction
     loop, buffers, work = _start(job, direction, recorder)
+    whole = job
 
     def active(loop: Loop):
         return (loop.result == RESULT.successful) & ~loop.ended & (direction * (job.t1 - loop.t) > 0)
 
     def body(phase: Phase, loop: Loop, buffers: Buffers, on):
+        job = whole
+        if job.memory is not None:
+            job = job.memory.at(job, loop.t, loop.y, loop.signs, loop.memory, buffers.memory)
         dt = loop.dt if job.dt_max is None else direction * jnp.minimum(jnp.abs(loop.dt), job.dt_max)
         t_right, target, reached, at_stop = _aim(job, loop, dt, direction)
         h = t_right - loop.t
-        step = phase.step(problem, loop.t, loop.y, h, loop.state)
+        step = phase.step(job.problem, loop.t, loop.y, h, loop.state)
         accept, finite, control, dt_next = _judge(job, loop, step, dt, h, reached, direction)
+        memory, memory_rows = loop.memory, buffers.memory
+        if job.memory is not None:  # written before the method starts afresh: what is read later is read from the new
+            job, memory, memory_rows = job.memory.keep(job, t_right, step, on & accept, memory, memory_rows)
         after, n_events, log = finish(job, loop, buffers.events, step, t_right, target, at_stop, on & accept)
         view = StepView(loop.t, t_right, after.t, after.y, step.dense, on & accept, direction)
         saves, save_rows = _save(job, view, loop.saves, buffers.saves)
+        if job.memory is not None:
+            memory, memory_rows = job.memory.update(job, view, after.code, memory, memory_rows)
         record, record_rows = loop.record, buffers.record
         if recorder is not None:
             carry = after.state.carry
@@ -96,6 +106,9 @@ def drive(job: Job, recorder: Recorder | None = None) -> tuple[Outcome, Any]:
         stalled = (t_right == loop.t) & (after.t == loop.t)  # below the rounding error of t
         why = either(finite, _stuck(step), RESULT.non_finite)
         result = _result(job, loop, accepted + rejected, stalled, dt_next, accept, why, n_events, after, saves)
+        if job.memory is not None:
+            lost = memory.lost & (result == RESULT.successful)
+            result = either(lost, RESULT.history_capacity_reached, result)
         if job.events or job.projection is not None:  # what the user's functions made of the state
             result = either(accept & ~trees.all_finite(after.y), RESULT.non_finite, result)
         keep = lambda new, old: trees.select(accept, new, old)  # noqa: E731
@@ -115,11 +128,12 @@ def drive(job: Job, recorder: Recorder | None = None) -> tuple[Outcome, Any]:
             signs=keep(after.signs, loop.signs),
             n_events=n_events,
             saves=saves,
+            memory=memory,
             record=record,
         )
         if job.progress is not None:
             job.progress.update(new.t, job.t0, job.t1, new.accepted)
-        return new, Buffers(save_rows, log, record_rows)
+        return new, Buffers(save_rows, log, memory_rows, record_rows)
 
     first, *others = method.phases()
 
@@ -130,7 +144,7 @@ def drive(job: Job, recorder: Recorder | None = None) -> tuple[Outcome, Any]:
         return loop, buffers
 
     loop, buffers = while_loop(active, turn if others else partial(body, first), loop, buffers)
-    return _outcome(job, loop, buffers, work), (loop.record, buffers.record)
+    return _outcome(job, loop, buffers, work), (loop.record, buffers.record, (loop.memory, buffers.memory))
 
 
 def _start(job: Job, direction: Time, recorder: Recorder | None) -> tuple[Loop, Buffers, Work]:
@@ -150,6 +164,10 @@ def _start(job: Job, direction: Time, recorder: Recorder | None) -> tuple[Loop, 
         counts = {k: n + method.init_counts().get(k, 0) for k, n in counts.items()}
     dense, per_step = _probe(problem, method, t, y, dt, state)
     counts = dict.fromkeys(per_step, 0) | counts
+    memory, memory_rows, here = (), (), job
+    if job.memory is not None:
+        memory, memory_rows = job.memory.init(job, dense)
+        here = job.memory.at(job, t, y, None, memory, memory_rows)
     counted = {name: jnp.int32(0) for name in counts if name not in per_step}
     saves = [save.init(problem, method, t, y, dense) for save in job.saves]
     result = RESULT.successful
@@ -164,7 +182,7 @@ def _start(job: Job, direction: Time, recorder: Recorder | None) -> tuple[Loop, 
     signs: Any = ()
     if job.events:
         n_events, log = ev.new_log(job.max_events, t, y)
-        signs = ev.first_signs(job.events, problem, t, y, direction)
+        signs = ev.first_signs(here.events, here.problem, t, y, direction)
     record, record_rows = ((), ()) if recorder is None else recorder.init(job, t, y, state.carry, dt)
     loop = Loop(
         t=t,
@@ -182,9 +200,10 @@ def _start(job: Job, direction: Time, recorder: Recorder | None) -> tuple[Loop, 
         signs=signs,
         n_events=n_events,
         saves=tuple(counters for counters, _ in saves),
+        memory=memory,
         record=record,
     )
-    return loop, Buffers(tuple(rows for _, rows in saves), log, record_rows), Work(counts, per_step)
+    return loop, Buffers(tuple(rows for _, rows in saves), log, memory_rows, record_rows), Work(counts, per_step)
 
 
 def _probe(problem: Problem, method: Method, t: Time, y: State, dt: Time, state: MethodState):
@@ -299,7 +318,12 @@ def _result(job: Job, loop: Loop, attempts, stalled, dt_next, accept, why, n_eve
 def _outcome(job: Job, loop: Loop, buffers: Buffers, work: Work) -> Outcome:
     done = loop.ended | (job.direction * (job.t1 - loop.t) <= 0)
     # a limit that is reached together with the end is no failure
-    limits = (RESULT.max_steps_reached, RESULT.save_capacity_reached, RESULT.max_events_reached)
+    limits = (
+        RESULT.max_steps_reached,
+        RESULT.save_capacity_reached,
+        RESULT.max_events_reached,
+        RESULT.history_capacity_reached,
+    )
     harmless = done & (sum(loop.result == limit for limit in limits) > 0)
     result = either(harmless, RESULT.successful, loop.result)
     result = either(loop.ended & (result == RESULT.successful), RESULT.event_occurred, result)

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ..core import Rows, empty_rows, read_row
-from .method import Method, MethodState
+from .method import Method
 from .problem import Problem, State, Time
 from .roots import bracketed_root, direction_of
 
@@ -194,17 +194,14 @@ def _value(event: Event, problem: Problem, method: Method, dense, t: Time, t_rig
 
 
 class Jump(NamedTuple):
-    """The state just before and after an event, its time as a differentiable number, and the method's new state."""
+    """The state just before and after an event, and its time as a differentiable number."""
 
     t: Time
     y_before: State
     y: State
-    state: MethodState
 
 
-def jump(
-    events: Events, problem: Problem, method: Method, dense, t: Time, t_right: Time, index, t_event: Time, state
-) -> Jump:
+def jump(events: Events, problem: Problem, method: Method, dense, t: Time, t_right: Time, index, t_event: Time) -> Jump:
     """What happens at an event whose time is known to be `t_event`; derivatives see the time move.
 
     The implicit function theorem as two Newton steps from a constant root: exact in first and second derivatives.
@@ -230,8 +227,7 @@ def jump(
 
         return apply
 
-    s, before, after = jax.lax.switch(jnp.maximum(index, 0), [happen(event) for event in events])
-    return Jump(s, before, after, method.restart(problem, s, after, state))
+    return Jump(*jax.lax.switch(jnp.maximum(index, 0), [happen(event) for event in events]))
 
 
 def signs_after(
@@ -250,7 +246,9 @@ def signs_after(
     zero = jnp.abs(values) <= 100 * jnp.finfo(t.dtype).eps * size
     before, now = jnp.sign(search.signs), _sign(values)
     crossed = ~happened & (now != 0) & _counts(events, before, now)
-    return jnp.where(zero, jnp.where(happened, _sign(rate), before), jnp.where(crossed, _DUE * before, now))
+    signs = jnp.where(zero, jnp.where(happened, _sign(rate), before), jnp.where(crossed, _DUE * before, now))
+    passed = happened & np.array([event.affect is None for event in events])  # the state goes on: so does the sign
+    return jnp.where(passed & (before != 0), -before, signs)
 
 
 def accumulates(log: Rows, n: Int[Array, ""], hit: Hit) -> Bool[Array, ""]:

@@ -36,6 +36,7 @@ def applies(job: Job) -> bool:
         and all(isinstance(save, Final | Steps) for save in job.saves)
         and not job.events
         and job.step_to is None
+        and job.memory is None
         and job.progress is None
     )
 

@@ -43,6 +43,7 @@ class Job(eqx.Module):
     resume: Resume | None
     consistent: Bool[Array, ""] | None  # whether y0 satisfies the algebraic equations, where there are some,
     residual: Float[Array, ""] | None  # and the largest of their residuals in it
+    memory: Any  # what is remembered of earlier steps, for delay equations: `None`, or a `delay.Memory`
     progress: Any = eqx.field(static=True)
     max_steps: int = eqx.field(static=True)
     max_events: int = eqx.field(static=True)

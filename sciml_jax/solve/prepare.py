@@ -94,9 +94,12 @@ def prepare(request: Request) -> Job:
         _save(save, ordered, closed, aux, t0, t1, request)
         for save, ordered in zip(request.saves, request.sorted_saves, strict=True)
     )
+    memory = field.memory(request.method.order, len(request.events)) if isinstance(field, StructuredField) else None
+    crossings = () if memory is None else memory.crossings(field)
+    method = request.method.closed(closed)
     return Job(
         problem=problem,
-        method=request.method.closed(closed),
+        method=method if memory is None else memory.method(method),
         controller=request.controller,
         t0=t0,
         t1=t1,
@@ -106,14 +109,15 @@ def prepare(request: Request) -> Job:
         dt_max=None if request.dt_max is None else _time(request.dt_max, dtype),
         step_to=_stops(request.step_to, dtype),
         saves=saves,
-        events=tuple(_event(k, event, closed, t0, y0, args) for k, event in enumerate(request.events)),
+        events=tuple(_event(k, event, closed, t0, y0, args) for k, event in enumerate(request.events)) + crossings,
         projection=_mapping("projection", request.projection, closed, t0, y0, args),
         resume=_resume(request, problem, t0, y0),
         consistent=consistent,
         residual=residual,
+        memory=memory,
         progress=Bar() if request.progress else None,
         max_steps=_max_steps(request),
-        max_events=_max_events(request),
+        max_events=request.max_events if crossings else _max_events(request),
     )
 
 

@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from ..core import when, write_row
+from ..core import trees, when, write_row
 from . import events as ev
 from .job import Job
 from .method import MethodState, Step
-from .problem import State, Time
+from .problem import Problem, State, Time
 
 RESTARTED = -2  # code of a step that ended at a time of step_to; -1: a plain step; 0, 1, ...: the event that cut it
 PLAIN = -1
@@ -31,7 +31,7 @@ class After(NamedTuple):
 
 def cuttable(job: Job) -> bool:
     """Whether steps can end elsewhere than they were computed to."""
-    return bool(job.events) or job.step_to is not None
+    return bool(job.events) or job.step_to is not None or job.memory is not None
 
 
 def advance(job: Job, t: Time, y: State, t_right: Time, state: MethodState, t_next: Time, code) -> tuple[Any, Any]:
@@ -42,23 +42,24 @@ def advance(job: Job, t: Time, y: State, t_right: Time, state: MethodState, t_ne
     """
     problem, method = job.problem, job.method
     step = method.step(problem, t, y, t_right - t, state)
-    end = (t_right, step.y, step.accepted.carry, step.y if job.events else None)
-
-    def restarted():
-        carry = method.restart(problem, t_next, step.y, step.accepted).carry
-        return t_next, step.y, carry, step.y if job.events else None
-
-    def jumped():
-        dense = method.prepare(problem, t, t_right - t, step.dense)
-        jump = ev.jump(job.events, problem, method, dense, t, t_right, code, t_next, step.accepted)
-        return jump.t, jump.y, jump.state.carry, jump.y_before
-
-    if job.step_to is not None:
-        plain = end
-        end = jax.lax.cond(code == RESTARTED, restarted, lambda: plain)
+    t_plain = t_right if job.step_to is None else jnp.where(code == RESTARTED, t_next, t_right)
+    t_end, y_end, before = t_plain, step.y, None
     if job.events:
-        uncut = end
-        end = jax.lax.cond(code >= 0, jumped, lambda: uncut)
+
+        def jumped():
+            dense = method.prepare(problem, t, t_right - t, step.dense)
+            return tuple(ev.jump(job.events, problem, method, dense, t, t_right, code, t_next))
+
+        t_end, before, y_end = jax.lax.cond(code >= 0, jumped, lambda: (t_plain, step.y, step.y))
+    carry = step.accepted.carry
+    if cuttable(job):
+        fresh = _fresh(job, (t_right, step.dense, jnp.asarray(True)))
+        restarted = lambda: method.restart(fresh, t_end, y_end, step.accepted).carry  # noqa: E731
+        if job.memory is None:
+            carry = jax.lax.cond(code != PLAIN, restarted, lambda: step.accepted.carry)
+        else:  # what is looked up must be seen from outside of a branch
+            carry = trees.select(code != PLAIN, restarted(), carry)
+    end = (t_end, y_end, carry, before)
     if job.projection is not None:
         y_new = job.projection(end[0], end[1], problem.args)
         state = MethodState(end[2], step.accepted.cache)
@@ -82,11 +83,13 @@ def finish(job: Job, loop, log, step: Step, t_right: Time, target: Time, at_stop
         def jump(search: ev.Search, state, log, on):
             _, n_events = state
             hit = ev.locate(job.events, problem, method, dense, loop.t, t_right, search, on)
-            j = ev.jump(job.events, problem, method, dense, loop.t, t_right, hit.which, hit.t, step.accepted)
-            signs = ev.signs_after(job.events, problem, search, hit.which, j.t, j.y, ev.direction_of(t_right - loop.t))
+            j = ev.jump(job.events, problem, method, dense, loop.t, t_right, hit.which, hit.t)
+            fresh = _fresh(job)
+            signs = ev.signs_after(job.events, fresh, search, hit.which, j.t, j.y, ev.direction_of(t_right - loop.t))
             endless = ev.accumulates(log, n_events, hit)
             log = write_row(log, (j.t, hit.which, j.y_before), n_events, on)
-            return (After(j.t, j.y, j.state, hit.which, signs, endless), n_events + 1), log
+            state = method.restart(fresh, j.t, j.y, step.accepted)
+            return (After(j.t, j.y, state, hit.which, signs, endless), n_events + 1), log
 
         def look(state, log, on):
             uncut, n_events = state
@@ -98,10 +101,16 @@ def finish(job: Job, loop, log, step: Step, t_right: Time, target: Time, at_stop
     if job.step_to is not None:
 
         def restart(after: After, _, on):
-            return after._replace(state=method.restart(problem, after.t, after.y, after.state)), ()
+            fresh = _fresh(job)
+            return after._replace(state=method.restart(fresh, after.t, after.y, after.state)), ()
 
         after, _ = when(on & (after.code == RESTARTED), restart, after, ())
     if job.projection is not None:
         y = job.projection(after.t, after.y, problem.args)
         after = after._replace(y=y, state=method.restart(problem, after.t, y, after.state))
     return after, n_events, log
+
+
+def _fresh(job: Job, present=None) -> Problem:
+    """The problem as it goes on after a step, from the right of its end; `present`: see `delay.Memory.after`."""
+    return job.problem if job.memory is None else job.memory.after(job, present).problem

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -29,6 +30,10 @@ class StructuredField(eqx.Module):
     @abstractmethod
     def closed(self, close: Callable, t: Time, y: State) -> "StructuredField":
         """The same field with each of its functions traced by `close(function, t, state)`."""
+
+    def memory(self, order: int, events: int) -> Any:
+        """What a solve by a method of this order, with so many events, must remember of its steps; `None`: nothing."""
+        return None
 
     def bound(self, args: PyTree) -> "StructuredField":
         """The same field, once traced, with what depends on args alone evaluated."""

@@ -17,6 +17,7 @@ FAILURES = {
     "events_accumulate": "End the solve before",
     "save_capacity_reached": "Raise the capacity",
     "save_outside_span": "Clip them to the span",
+    "history_capacity_reached": "Raise capacity=",
     "bad_rates": "Check rates=",
 }
 

@@ -26,23 +26,24 @@ def stiff(t, y, rate):
 
 
 FALL = sj.Event(lambda t, y, args: y[0], lambda t, y, args: y * jnp.array([1.0, -0.5]), direction=-1)
+# explicit methods of the same kind have the same program but for numbers, and Rosenbrock methods too
 CASES = {
     "final state": {},
-    "saved times": {"save": np.linspace(0, 3, 9)},
-    "a list of times": {"save": [2.0, 0.5]},
-    "several requests": {"save": {"few": [0.5, 2.5], "all": sj.Steps(64)}},
-    "every step": {"save": sj.Steps(64)},
-    "a function of the state": {"save": sj.Times([0.5, 2.5], lambda t, y, rate: rate * y[0] + t)},
+    "saved times and stops": {"save": np.linspace(0, 3, 9), "step_to": [1.0, 2.0]},
+    "several requests": {
+        "save": {
+            "few": [2.0, 0.5],
+            "all": sj.Steps(24),
+            "function": sj.Times([0.5, 2.5], lambda t, y, rate: rate * y[0] + t),
+        },
+        "rtol": 1e-3,
+    },
     "a terminating event": {"events": sj.Event(lambda t, y, rate: y[0] - 0.2)},
     "jumps": {"events": FALL},
     "constant steps": {"dt": 0.05, "method": sj.RK4()},
     "equal steps": {"steps": 40, "method": sj.Bosh3()},
-    "stops": {"step_to": [1.0, 2.0]},
     "extra stages": {"method": sj.Vern7(), "save": np.linspace(0, 3, 4)},
-    "Dopri5": {"method": sj.Dopri5(), "rtol": 1e-4},
-    "Rosenbrock23": {"method": sj.Rosenbrock23(), "field": stiff, "rtol": 1e-4},
-    "Rodas4": {"method": sj.Rodas4(), "field": stiff},
-    "Rodas5P": {"method": sj.Rodas5P(), "field": stiff, "save": np.linspace(0, 3, 4)},
+    "Rodas5P": {"method": sj.Rodas5P(), "field": stiff, "rtol": 1e-4, "save": np.linspace(0, 3, 4)},
     "Auto": {"method": sj.Auto(), "field": stiff},
     "BDF": {"method": sj.BDF(), "field": stiff},
     "Kvaerno3": {"method": sj.Kvaerno3(), "field": stiff},
@@ -51,7 +52,7 @@ CASES = {
 
 # why these do not become kernels, and which ones XLA takes long to interpret
 NO_KERNEL = {"jumps": "an array of 3003 entries does not fit"}
-LONG = ("every step", "several requests")
+LONG = ("several requests",)
 EVERYWHERE = [
     pytest.param(name, backend, marks=[pytest.mark.slow] if name in LONG and backend == "kernel" else [])
     for name in CASES
@@ -102,7 +103,7 @@ def test_dense_solutions(backend):
 
 
 @BACKENDS
-@pytest.mark.parametrize("chunk", [None, 1, 3, 7, 100])
+@pytest.mark.parametrize("chunk", [1, 3, 100])
 def test_chunks_change_nothing(backend, chunk):
     many = sj.solve_ensemble(oscillator, (0.0, 1.0), START, RATES, in_axes=(None, 0), backend=backend, chunk=chunk)
     whole = sj.solve_ensemble(oscillator, (0.0, 1.0), START, RATES, in_axes=(None, 0), backend="vmap")
@@ -137,7 +138,8 @@ def test_the_order_of_work_changes_nothing(backend, options):
 def test_derivatives_by_work():
     def total(rates, work):
         weights = jnp.arange(1.0, 8.0)
-        sol = sj.solve_ensemble(oscillator, (0.0, 1.0), START, rates, in_axes=(None, 0), work=work)
+        options = {"in_axes": (None, 0), "method": sj.Bosh3(), "rtol": 1e-3}
+        sol = sj.solve_ensemble(oscillator, (0.0, 1.0), START, rates, work=work, **options)
         return weights @ sol.y[:, 0]
 
     got, want = (jax.jit(jax.grad(total))(RATES, work) for work in (RATES, None))
@@ -159,7 +161,7 @@ def test_streams_with_other_shapes_and_types():
 
     rates = np.linspace(0.1, 2.0, 4096)
     options = {"rtol": 1e-5, "streams": 2}
-    for width in (3, 1, 2):
+    for width in (3, 1):
         y = sj.solve_ensemble(decay, (0.0, 1.0), np.ones((4096, width)), rates[:, None] * np.ones(width), **options).y
         np.testing.assert_allclose(y, np.exp(-rates)[:, None] * np.ones(width), rtol=1e-4)
     for save in ([0.2, 0.5, 1.0], [0.5], [0.1, 0.3, 0.4]):
@@ -208,13 +210,12 @@ def test_streams_leave_derivatives_alone():
 
     def mean(push, streams):
         field = lambda t, y, rate: -rate * y + push  # noqa: E731
-        options = {"in_axes": (None, 0), "rtol": 1e-4, "max_steps": 50, "streams": streams}
+        options = {"in_axes": (None, 0), "rtol": 1e-4, "max_steps": 30, "streams": streams}
         return jnp.mean(sj.solve_ensemble(field, (0.0, 1.0), 1.0, rates, **options).y)
 
     # dy/dpush = (1 - exp(-rate)) / rate; the tolerance
     want = np.mean((1 - np.exp(-rates)) / rates)
-    for streams in (1, 2):
-        assert float(jax.grad(mean)(0.3, streams)) == pytest.approx(want, rel=1e-3)
+    assert float(jax.grad(mean)(0.3, 2)) == pytest.approx(want, rel=1e-3)
 
 
 def spring(t, y, args):
@@ -292,7 +293,7 @@ def test_float32(backend):
 
 
 @pytest.mark.parametrize("gradient", [sj.Recorded(), sj.Forward()], ids=["recorded", "forward"])
-@pytest.mark.parametrize("method", [sj.Tsit5(), sj.Rodas5P()], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("method", [sj.Bosh3(), sj.Rosenbrock23()], ids=lambda m: type(m).__name__)
 def test_gradients(method, gradient):
     """In what all share, in what each has of its own, and in what the field has closed over, against a batch."""
 
@@ -313,6 +314,7 @@ def test_gradients(method, gradient):
             chunk=4,
             method=method,
             gradient=gradient,
+            rtol=1e-3,
             max_steps=100,
             save=[1.0, 2.0],
         )

@@ -121,7 +121,7 @@ def tight(name: str) -> np.ndarray:
     return np.asarray(sj.solve_cde(fitting(name), path, None, Y0, ARGS, rtol=1e-12, atol=1e-13, step_to=path.ts).y)
 
 
-ORDERS = [(name, method, n, order) for name in KINDS for method, n, order in [(sj.RK4(), 8, 4), (sj.Heun(), 32, 2)]]
+ORDERS = [*((name, sj.RK4(), 8, 4) for name in KINDS), ("CubicPath", sj.Heun(), 32, 2)]
 
 
 @pytest.mark.parametrize("name, method, n, order", ORDERS)

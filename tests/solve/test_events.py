@@ -116,7 +116,7 @@ def dosed(t):
     return sum(d * np.exp(-(t - at)) * (t >= at) for at, d in zip(DOSES, (1.0, 2.0, 0.5), strict=True))
 
 
-@pytest.mark.parametrize("method", [sj.Tsit5(), sj.Vern7(), sj.Bosh3()], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("method", [sj.Vern7(), sj.Bosh3()], ids=lambda m: type(m).__name__)
 def test_doses_at_given_times(method):
     ts = np.linspace(0, 1, 11)
     sol = sj.solve_ode(decay, (0.0, 1.0), 0.0, events=dosing(), save=ts, method=method, rtol=1e-8, atol=1e-10)
@@ -127,11 +127,20 @@ def test_doses_at_given_times(method):
     assert float(sol.y[0]) == 0.0
 
 
+def value(t, y, args):
+    return y
+
+
+def cosine(t, y, args):
+    """dy/dt of cos t."""
+    return -jnp.sin(t)
+
+
 @pytest.mark.parametrize(("direction", "count"), [(0, 4), (1, 2), (-1, 2)])
 def test_directions(direction, count):
     """cos t over two turns: four zeros, falling first."""
-    event = sj.Event(lambda t, y, args: y, direction=direction, terminate=False)
-    sol = sj.solve_ode(lambda t, y, args: -jnp.sin(t), (0.0, 4 * np.pi), 1.0, events=event, rtol=1e-10, atol=1e-10)
+    event = sj.Event(value, direction=direction, terminate=False)
+    sol = sj.solve_ode(cosine, (0.0, 4 * np.pi), 1.0, events=event, rtol=1e-10, atol=1e-10)
     assert int(sol.event.n) == count
     zeros = np.pi / 2 + np.pi * np.arange(4)
     wanted = zeros if direction == 0 else zeros[1::2] if direction == 1 else zeros[::2]
@@ -202,11 +211,12 @@ def test_an_effect_and_an_end():
     np.testing.assert_allclose(sol.event.y[0], [0.0, -G], atol=1e-13)
 
 
-@pytest.mark.parametrize("t1", [0.5, 1.0])
-def test_an_event_at_the_end_of_the_span(t1):
-    sol = sj.solve_ode(decay, (0.0, t1), 1.0, events=sj.Event(lambda t, y, args: t - 0.5))
-    assert sol.result == sj.RESULT.event_occurred
-    assert float(sol.t) == pytest.approx(0.5, rel=1e-15) and int(sol.event.n) == 1
+def test_an_event_at_the_end_of_the_span():
+    half = sj.Event(lambda t, y, args: t - 0.5)
+    for t1 in (0.5, 1.0):
+        sol = sj.solve_ode(decay, (0.0, t1), 1.0, events=half)
+        assert sol.result == sj.RESULT.event_occurred
+        assert float(sol.t) == pytest.approx(0.5, rel=1e-15) and int(sol.event.n) == 1
 
 
 def test_a_condition_that_starts_at_zero():
@@ -217,12 +227,10 @@ def test_a_condition_that_starts_at_zero():
     assert int(sol.event.n) == 1
 
 
-@pytest.mark.parametrize(
-    "condition", [lambda t, y, args: 0 * y, lambda t, y, args: y + 5, lambda t, y, args: jnp.log(y - 9)]
-)
-def test_conditions_without_a_sign_change(condition):
+def test_conditions_without_a_sign_change():
     """Zero for ever, never zero, and NaN: no event."""
-    sol = sj.solve_ode(decay, (0.0, 1.0), 1.0, events=sj.Event(condition))
+    conditions = (lambda t, y, args: 0 * y, lambda t, y, args: y + 5, lambda t, y, args: jnp.log(y - 9))
+    sol = sj.solve_ode(decay, (0.0, 1.0), 1.0, events=[sj.Event(condition) for condition in conditions])
     assert sol.result == sj.RESULT.successful and int(sol.event.n) == 0
 
 
@@ -254,20 +262,26 @@ def test_backwards_in_time():
 @pytest.mark.parametrize("direction", [-1, 0, 1])
 def test_what_has_happened_does_not_happen_again(t1, direction):
     """cos t seen both ways from zero: falling first, whichever way time runs."""
-    event = sj.Event(lambda t, y, args: y, direction=direction, terminate=False)
-    sol = sj.solve_ode(lambda t, y, args: -jnp.sin(t), (0.0, t1), 1.0, events=event, rtol=1e-10, atol=1e-10)
+    event = sj.Event(value, direction=direction, terminate=False)
+    sol = sj.solve_ode(cosine, (0.0, t1), 1.0, events=event, rtol=1e-10, atol=1e-10)
     zeros = np.sign(t1) * np.pi * np.array([0.5, 1.5, 2.5])
     wanted = {0: zeros, -1: zeros[::2], 1: zeros[1::2]}[direction]
     assert int(sol.event.n) == len(wanted)
     np.testing.assert_allclose(sol.event.t[: len(wanted)], wanted, atol=1e-8)
 
 
+DOSE = sj.Event(lambda t, y, args: t - args, lambda t, y, args: y + 1)
+
+
+def still(t, y, args):
+    return 0 * y
+
+
 @pytest.mark.parametrize("span", [(1.0, 0.0), (0.0, -1.0), (100.0, 0.0), (-3.0, 4.0)])
 def test_a_dose_is_given_once(span):
     for fraction in (0.1, 0.37, 0.5, 0.9):
         at = span[0] + fraction * (span[1] - span[0])
-        dose = sj.Event(lambda t, y, args: t - args, lambda t, y, args: y + 1)
-        sol = sj.solve_ode(lambda t, y, args: 0 * y, span, 0.0, at, events=dose)
+        sol = sj.solve_ode(still, span, 0.0, at, events=DOSE)
         assert float(sol.y) == 1.0 and int(sol.event.n) == 1
 
 

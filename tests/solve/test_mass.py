@@ -11,6 +11,8 @@ import pytest
 import sciml_jax as sj
 from sciml_jax.data import problems
 
+from .problems import tight
+
 METHODS = (sj.Rosenbrock23(), sj.Rodas3(), sj.Rodas4(), sj.Rodas42(), sj.Rodas5P(), sj.BDF())
 each = pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)
 
@@ -24,12 +26,15 @@ def swing(t, y, args):
 @cache
 def swung():
     """A tight solution of the field with the inverse of the mass matrix in it."""
-    field = lambda t, y, a: jnp.linalg.solve(MASS, swing(t, y, a))  # noqa: E731
-    y0 = jnp.array([1.0, 0.3])
-    return sj.solve_ode(field, (0.0, 3.0), y0, 2.0, method=sj.Vern9(), rtol=1e-12, atol=1e-12).y
+
+    def field(t, y, args):
+        return np.linalg.solve(MASS, [-y[0] + y[1] ** 2, np.cos(t) - args * y[0] * y[1]])
+
+    return tight(field, (0.0, 3.0), [1.0, 0.3], 2.0)[0]
 
 
-@each
+# the tableaus of Rosenbrock methods have no part in what a mass matrix changes
+@pytest.mark.parametrize("method", [METHODS[0], METHODS[4], METHODS[5]], ids=lambda method: type(method).__name__)
 def test_a_regular_mass_matrix_is_its_inverse_in_the_field(method):
     options = {"method": method, "rtol": 1e-6, "atol": 1e-6}
     y0 = jnp.array([1.0, 0.3])
@@ -61,9 +66,16 @@ def test_rober_with_its_conservation_law(method):
     np.testing.assert_allclose(np.sum(sol.y["ts"], axis=1), 1.0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["chemical_akzo_nobel", "transistor_amplifier"])
-@pytest.mark.parametrize("method", [sj.Rodas5P(), sj.Rodas4(), sj.BDF()], ids=lambda m: type(m).__name__)
-def test_published_problems(name, method):
+@pytest.mark.parametrize(
+    ("method", "name"),
+    [
+        (sj.Rodas4(), "chemical_akzo_nobel"),
+        (sj.Rodas5P(), "transistor_amplifier"),
+        (sj.BDF(), "transistor_amplifier"),
+    ],
+    ids=lambda x: x if isinstance(x, str) else type(x).__name__,
+)
+def test_published_problems(method, name):
     p = getattr(problems, name)()
     sol = sj.solve_ode(p.field, p.t_span, p.y0, p.args, mass=p.mass, method=method, rtol=1e-7, atol=1e-7)
     np.testing.assert_allclose(sol.y, p.reference, rtol=2e-4, atol=2e-5)
@@ -96,18 +108,29 @@ def test_under_jit_and_vmap():
 # Gradients
 
 
+def jacobian(end):
+    """d end / d rates, a row at a time: one backward pass in the program, not one for every row."""
+    pull = jax.jit(lambda k, row: jax.vjp(end, k)[1](row)[0])
+    return lambda k, rows: np.stack([pull(k, row) for row in np.eye(rows)])
+
+
+@cache
+def jacobian_of_the_reduced_equation():
+    def reduced(t, y, k):
+        return rober(t, jnp.stack([y[0], y[1], 1 - y[0] - y[1]]), k)[:2]
+
+    # as many snapshots as steps: no replay of segments to compile
+    gradient = sj.Recorded(snapshots=1024)
+    options = {"method": sj.Rodas4(), "rtol": 1e-8, "atol": 1e-12, "gradient": gradient, "max_steps": 1000}
+    return jacobian(lambda k: sj.solve_ode(reduced, (0.0, 10.0), START[:2], k, **options).y)(RATES, 2)
+
+
 @pytest.mark.parametrize("method", [sj.Rodas4(), sj.BDF()], ids=lambda m: type(m).__name__)
 def test_gradients_are_those_of_the_reduced_equation(method):
     """The algebraic variable eliminated by hand gives the same derivatives, at tight tolerances."""
-
-    def reduced(t, y, k):
-        z = 1 - y[0] - y[1]
-        return rober(t, jnp.stack([y[0], y[1], z]), k)[:2]
-
-    options = {"method": method, "rtol": 1e-8, "atol": 1e-12}
-    dae = lambda k: sj.solve_ode(rober, (0.0, 10.0), START, k, mass=FORMS["matrix"], **options).y  # noqa: E731
-    ode = lambda k: sj.solve_ode(reduced, (0.0, 10.0), START[:2], k, **options).y  # noqa: E731
-    ours, theirs = jax.jit(jax.jacrev(dae))(RATES), jax.jit(jax.jacrev(ode))(RATES)
+    options = {"method": method, "mass": FORMS["matrix"], "rtol": 1e-8, "atol": 1e-12}
+    ours = jacobian(lambda k: sj.solve_ode(rober, (0.0, 10.0), START, k, **options).y)(RATES, 3)
+    theirs = jacobian_of_the_reduced_equation()
     # columns differ by nine decades
     scale = np.abs(theirs).max(0)
     np.testing.assert_allclose(ours[:2] / scale, theirs / scale, atol=2e-5)
@@ -218,11 +241,12 @@ def test_a_mass_matrix_joins_the_pattern():
         np.testing.assert_allclose(sol.y, np.exp(-0.1 * rate) * np.sin(np.pi * x), atol=1e-5)
 
 
-CHAIN = jnp.cos(jnp.arange(80))
+CHAIN = np.cos(np.arange(80.0))
 
 
 def chain(t, u, args):
-    return jnp.pad(u, 1)[2:] - 2 * u + jnp.pad(u, 1)[:-2] - 0.1 * u**3
+    lib = np if isinstance(u, np.ndarray) else jnp
+    return lib.pad(u, 1)[2:] - 2 * u + lib.pad(u, 1)[:-2] - 0.1 * u**3
 
 
 @pytest.mark.parametrize(
@@ -230,8 +254,7 @@ def chain(t, u, args):
 )
 def test_patterns_that_are_given(given):
     sol = sj.solve_ode(chain, (0.0, 5.0), CHAIN, method=sj.Rodas4(), jac_pattern=given, rtol=1e-8, atol=1e-8)
-    exact = sj.solve_ode(chain, (0.0, 5.0), CHAIN, method=sj.Vern9(), rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose(sol.y, exact.y, atol=1e-6)
+    np.testing.assert_allclose(sol.y, tight(chain, (0.0, 5.0), CHAIN)[0], atol=1e-6)
 
 
 # Mistakes

@@ -47,7 +47,7 @@ def raises(step, error):
     return train.Every(step, callback)
 
 
-@pytest.mark.parametrize("step", [1, 13, 25, 60, 61, 77])
+@pytest.mark.parametrize("step", [1, 25, 60, 61])
 def test_an_interrupted_run_resumes_to_the_same_numbers(whole, tmp_path, step):
     part = run.fit(tmp_path, raises(step, KeyboardInterrupt()))
     assert (part.result, part.step) == ("interrupted", step)
@@ -57,7 +57,7 @@ def test_an_interrupted_run_resumes_to_the_same_numbers(whole, tmp_path, step):
 
 
 def test_interrupted_again_and_again(whole, tmp_path):
-    for step in (10, 20, 31, 47, 65, 80):
+    for step in (20, 47, 77):
         assert run.fit(tmp_path, raises(step, KeyboardInterrupt())).step == step
     assert_identical(run.fit(tmp_path), whole)
 

@@ -49,6 +49,7 @@ def prepare(given: tuple, method: JumpMethod, saves, ordered, max_steps: int) ->
     held: Any = method  # to savers, a method like others
     problem = Problem(network.rates, arrays, 0.0, 0.0)
     job = Job(
+        memory=None,
         problem=problem,
         method=held,
         controller=ConstantSteps(),

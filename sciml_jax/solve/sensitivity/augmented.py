@@ -96,6 +96,7 @@ def augmented(
     field = _field(job, rebuild, moving, known, integrals)
     back = Problem(field, (), tolerance(problem.rtol), tolerance(problem.atol), norm)
     return Job(
+        memory=None,
         problem=back,
         method=job.method,
         controller=controller,

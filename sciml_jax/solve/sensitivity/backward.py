@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int, PyTree
+from jaxtyping import Array, Bool, Int, PyTree
 
 from ...core import read_row, while_loop
 from ..job import Job, Outcome, Resume
@@ -15,7 +15,7 @@ from ..method import MethodState
 from ..problem import State, Time
 from ..saving import Steps, Times
 from ..step_end import RESTARTED, advance
-from . import pull_saves
+from . import past, pull_saves
 from .leaves import Leaves, filled, is_inexact, is_symbolic_zero, perturbed
 from .pull_saves import Ends, StepBack, add, inexact_zeros, vjp
 from .record import Record, Recorder, times
@@ -35,6 +35,7 @@ class Adjoint(NamedTuple):
     saves: tuple[Any, ...]
     event: Any
     place: PyTree
+    breaks: Any
 
 
 def pulled_back(
@@ -94,7 +95,7 @@ def _pull_back(
     def asked(select) -> bool:
         return any(flags[i] for i in leaves.places(select))
 
-    timed = bool(job.events) or asked(lambda j: (j.t0, j.t1, j.step_to))
+    timed = bool(job.events) or job.memory is not None or asked(lambda j: (j.t0, j.t1, j.step_to))
     loud = [not all(jax.tree.leaves(s[1])) for s in silent.saved]
     ct_rows = [rows for _, rows in ct.saved]
     moving = [values[i] for i in places]
@@ -104,6 +105,7 @@ def _pull_back(
     ]
     zero = jnp.zeros_like(job.t0)
     place, buffers = recorder.begin(job, end)
+    breaks, looked_up = past.start(job, record)
     first = Adjoint(
         step=accepted - 1,
         t=ct.t + ct.resume.t,
@@ -116,10 +118,12 @@ def _pull_back(
         saves=tuple(s for s, _ in saves),
         event=() if n_events is None else n_events - 1,
         place=place,
+        breaks=breaks,
     )
     known = Known(job, recorder, record, end, rebuild, moving, timed, loud, ct_rows, ct.events, job.direction)
     body = partial(_pull_step, known)
-    a, (_, rows) = while_loop(lambda a: a.step >= 0, body, first, (buffers, tuple(b for _, b in saves)))
+    written = (buffers, tuple(b for _, b in saves), looked_up)
+    a, (_, rows, _) = while_loop(lambda a: a.step >= 0, body, first, written)
     return _inputs(leaves, job, record.dt, values, flags, places, rebuild, a, rows, ct_rows, loud)
 
 
@@ -147,22 +151,32 @@ class Known(NamedTuple):
 def _pull_step(known: Known, a: Adjoint, buffers: tuple, on) -> tuple[Adjoint, tuple]:
     """Pulls the cotangents after step `a.step` back to those before it."""
     job, record, end, moving, zero = known.job, known.record, known.end, known.moving, jnp.zeros_like(known.job.t0)
-    kept, save_buffers = buffers
+    kept, save_buffers, looked_up = buffers
     i = a.step
     (y, carry), place, kept = known.recorder.before(job, record, end, i, a.place, kept, on)
     t, t_right, t_next, code = times(record, i)
     carry_f, carry_rest = eqx.partition(carry, is_inexact)
 
-    def forward(moving, t, y, carry_f, t_right, t_next):
+    def step(moving, t, y, carry_f, t_right, t_next, moved, taps):
         state = MethodState(eqx.combine(carry_f, carry_rest), end.method.cache)
-        return advance(known.rebuild(moving), t, y, t_right, state, t_next, code)
+        job = past.standing(known.rebuild(moving), record, i, t, y, t_right, moved, taps)
+        return advance(job, t, y, t_right, state, t_next, code)
+
+    inputs = (moving, t, y, carry_f, t_right, t_next)
+    moved, new_taps = past.moved(job, record, i, partial(step, *inputs))
+
+    def forward(moving, t, y, carry_f, t_right, t_next, moved):
+        taps = new_taps(moved)
+        out = step(moving, t, y, carry_f, t_right, t_next, moved, taps)
+        return out, () if taps is None else taps.places
 
     if known.timed:
-        out, pull = vjp(forward, moving, t, y, carry_f, t_right, t_next)
+        out, pull = vjp(forward, *inputs, moved)
     else:
-        out, pull = vjp(lambda m, y, c: forward(m, t, y, c, t_right, t_next), moving, y, carry_f)
-    (t_end, y_end, _, _), dense = out
+        out, pull = vjp(lambda m, y, c: forward(m, t, y, c, t_right, t_next, moved), moving, y, carry_f)
+    ((t_end, y_end, _, _), dense), places = out
     ends = Ends(a.moving, zero, zero, inexact_zeros(dense), a.t, a.y)
+    ends = past.pull(job, record, (a.breaks, looked_up), i, t_next, ends)
     back = StepBack(i, known.rebuild, moving, t, t_right, dense, t_end, y_end, on, known.direction)
     states, rows = list(a.saves), list(save_buffers)
     for k, save in enumerate(job.saves):
@@ -175,17 +189,24 @@ def _pull_step(known: Known, a: Adjoint, buffers: tuple, on) -> tuple[Adjoint, t
         ends = ends._replace(t_end=ends.t_end + jnp.where(happened, ct_t, 0))
         before = jax.tree.map(lambda x: jnp.where(happened, x, 0), ct_y)
         event = a.event - happened
-    cts = ((ends.t_end, ends.y_end, a.carry, before), ends.dense)
-    t0, t1, stops, t_before = a.t0, a.t1, a.stops, zero
+    at_end = (ends.t_end, ends.y_end, a.carry, before)
+    t0, t1, stops, t_before, breaks = a.t0, a.t1, a.stops, zero, a.breaks
     if known.timed:
-        d_moving, d_t, d_y, d_carry, d_right, d_next = pull(cts)
-        d_moved, *sums = _spread(job, t_right, t_next, ends.t_right + d_right, d_next, code, (t0, t1, stops))
-        t_before, (t0, t1, stops) = ends.t_left + d_t + d_moved, sums
+        looks = job.memory is not None
+        d_moving, d_t, d_y, d_carry, d_right, d_next, d_past = past.settled(pull, at_end, ends.dense, looks)
+        rebuilt = lambda moving, moved: past.standing(known.rebuild(moving), record, i, t, y, t_right, moved)  # noqa: E731
+        then = rebuilt(moving, moved)
+        d_before, t0, t1, d_stops = _spread(then, t_right, t_next, ends.t_right + d_right, d_next, code, (t0, t1))
+        t_before = ends.t_left + d_t + d_before
+        breaks, looked_up = past.put((breaks, looked_up), d_past, places, on)
+        more, d_breaks, d_stops = past.pull_stops(job, rebuilt, moving, moved, d_stops)
+        d_moving, breaks, stops = add(d_moving, more), add(breaks, d_breaks), add(stops, d_stops)
     else:
-        d_moving, d_y, d_carry = pull(cts)
+        d_moving, d_y, d_carry = pull((at_end, ends.dense))
     d_carry = jax.tree.map(lambda x, d: d if is_inexact(x) else None, carry, d_carry)
-    new = Adjoint(i - 1, t_before, d_y, d_carry, add(ends.moving, d_moving), t0, t1, stops, tuple(states), event, place)
-    return new, (kept, tuple(rows))
+    d_moving = add(ends.moving, d_moving)
+    new = Adjoint(i - 1, t_before, d_y, d_carry, d_moving, t0, t1, stops, tuple(states), event, place, breaks)
+    return new, (kept, tuple(rows), looked_up)
 
 
 def _moving(job: Job) -> PyTree:
@@ -201,20 +222,25 @@ def _functions(job: Job) -> PyTree:
 def _spread(job: Job, t_right, t_next, d_right, d_next, code, sums):
     """Sends the cotangents of a step's end to the time that it was aimed at, t1 or a stop, or along the grid.
 
-    Returns what goes to the start of the step, with which grids move that are not prescribed, and the sums of t0, t1
-    and the stops.
+    Returns what goes to the start of the step, with which grids move that are not prescribed, the sums of t0 and t1,
+    and what goes to the stops.
     """
-    t0, t1, stops = sums
-    at_end, free = t_right == job.t1, d_right
+    t0, t1 = sums
+    at_end, free, stops = t_right == job.t1, d_right, ()
     if job.step_to is not None:
         side = jnp.where(job.t1 < job.t0, jnp.inf, -jnp.inf)
         at_stop = jnp.nextafter(job.step_to, side.astype(job.step_to.dtype)) == t_right
         landed = (code == RESTARTED) & (job.step_to == t_next)
-        stops = stops + jnp.where(at_stop, d_right, 0) + jnp.where(landed, d_next, 0)
+        stops = jnp.where(_first(at_stop), d_right, 0) + jnp.where(_first(landed), d_next, 0)
         free = jnp.where(jnp.any(at_stop), 0, free)
     free = jnp.where(at_end, 0, free)
     by_t, by_t0, by_t1 = job.controller.grid_derivative(t_right, job.t0, job.t1)
     return by_t * free, t0 + by_t0 * free, t1 + by_t1 * free + jnp.where(at_end, d_right, 0), stops
+
+
+def _first(marked: Bool[Array, " n"]) -> Bool[Array, " n"]:
+    """The first of the marked places alone: of several stops at one time one is the cause."""
+    return marked & (jnp.cumsum(marked) == 1)
 
 
 def _inputs(leaves: Leaves, job: Job, dt: Time, values, flags, places, rebuild, a: Adjoint, rows, ct_rows, loud):
@@ -251,6 +277,8 @@ def _inputs(leaves: Leaves, job: Job, dt: Time, values, flags, places, rebuild, 
     put(lambda j: j.y0, y0)
     if job.step_to is not None:
         put(lambda j: j.step_to, a.stops)
+    if job.memory is not None:
+        put(lambda j: j.memory.marks, a.breaks[: job.memory.marks.shape[0]])
     if job.resume is not None:
         put(lambda j: j.resume.method.carry, carry)
     for k, (save, row) in enumerate(zip(job.saves, rows, strict=True)):

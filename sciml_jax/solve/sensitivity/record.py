@@ -22,13 +22,14 @@ class Record(NamedTuple):
     Row i of `grid` is `(t,)`, the time before step i; for solves that are cut by events or stops
     `(t, t_right, code)`, where row i + 1 also holds the time that step i was computed to and what ended it
     (`PLAIN`, `RESTARTED` or the event). Rows of `snapshots` are `(y, carry)`, where the recorder keeps some. `dt` is
-    the method's first step size.
+    the method's first step size. `memory` is what a solve of a delay equation remembered.
     """
 
     level: Int[Array, ""]
     dt: Time
     grid: Rows
     snapshots: Any
+    memory: Any = ()
 
 
 class Recorder(eqx.Module):
@@ -130,13 +131,19 @@ class Snapshots(Recorder):
             def step(state, segment, on):
                 j, y, carry = state
                 t, t_right, t_next, code = times(record, j)
-                (_, y, carry, _), _ = advance(job, t, y, t_right, MethodState(carry, end.method.cache), t_next, code)
+                state = MethodState(carry, end.method.cache)
+                (_, y, carry, _), _ = advance(as_of(job, record, j, t, y), t, y, t_right, state, t_next, code)
                 return (j + 1, y, carry), write_row(segment, (y, carry), j + 1 - start, on)
 
             _, segment = while_loop(lambda s: on & (s[0] < i), step, (start, *first), segment)
             return start, segment
 
         return when(on & (start != loaded), fill, loaded, segment)
+
+
+def as_of(job: Job, record: Record, i, t: Time, y: State) -> Job:
+    """The job as it stood before step i, at (t, y)."""
+    return job if job.memory is None else job.memory.replay(job, i, t, y, record.memory)
 
 
 def times(record: Record, i: Int[Array, ""]) -> tuple[Any, Any, Any, Any]:

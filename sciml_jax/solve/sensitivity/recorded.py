@@ -1,10 +1,13 @@
 """The default gradient: the exact discrete adjoint, replayed from recorded times and thinned snapshots."""
 
+from dataclasses import replace
+
 import equinox as eqx
 
 from .. import fixed
 from ..driver import drive
 from ..job import Job, Outcome
+from ..step_end import cuttable
 from .backward import pulled_back
 from .gradient import Gradient
 from .record import Record, Snapshots
@@ -45,11 +48,12 @@ class Recorded(Gradient):
     def solve(self, job: Job) -> Outcome:
         if fixed.applies(job):
             return fixed.march(job, checkpoint=True)[0]
-        cuts = bool(job.events) or job.step_to is not None
-        recorder = Snapshots.sized(job.max_steps, cuts, self.snapshots)
+        recorder = Snapshots.sized(job.max_steps, cuttable(job), self.snapshots)
 
         def record(job: Job) -> tuple[Outcome, Record]:
-            outcome, ((level, dt), (grid, snapshots)) = drive(job, recorder)
-            return outcome, Record(level, dt, grid, snapshots)
+            if job.memory is not None:
+                job = replace(job, memory=replace(job.memory, whole=True))
+            outcome, ((level, dt), (grid, snapshots), memory) = drive(job, recorder)
+            return outcome, Record(level, dt, grid, snapshots, memory)
 
         return pulled_back(job, recorder, lambda job: drive(job)[0], record)

@@ -80,7 +80,7 @@ class Undoing(Recorder):
 
 
 def _drive(job: Job) -> tuple[Outcome, Record]:
-    outcome, (dt, grid) = drive(job, Undoing())
+    outcome, (dt, grid, _) = drive(job, Undoing())
     return outcome, Record(jnp.int32(0), dt, grid, ())
 
 

@@ -21,15 +21,23 @@ def time(x):
     return jnp.asarray(x, float)
 
 
+# traced, so that they compile once for all times
+value = jax.jit(lambda path, t: path(t))
+values = jax.jit(lambda path, ts: jax.vmap(path)(ts))
+increment = jax.jit(lambda path, t, h: path.increment(time(t), time(h)))
+increments = jax.jit(lambda path, ts, hs: jax.vmap(path.increment)(ts, hs))
+increment_and_area = jax.jit(lambda path, t, h: path.increment_and_area(time(t), time(h)))
+
+
 @pytest.mark.parametrize("kind", ["tree", "areas", "increments"])
 def test_the_law_of_brownian_motion(kind):
     """Covariances of increments over grid times: variances are their lengths, the rest is zero."""
     ends = jnp.array([0.0, 0.5, 0.53125, 1.0, 1.75, 2.0])
 
-    def increments(key):
+    def drawn(key):
         return jax.vmap(make(kind, key).increment)(ends[:-1], jnp.diff(ends))
 
-    found = np.asarray(jax.jit(jax.vmap(increments))(KEYS)) / np.sqrt(np.diff(ends))
+    found = np.asarray(jax.jit(jax.vmap(drawn))(KEYS)) / np.sqrt(np.diff(ends))
     # of n numbers: means and covariances have errors of 1 / sqrt(n), variances of sqrt(2 / n)
     n = len(KEYS)
     assert np.max(np.abs(found.mean(0))) < 4.5 / np.sqrt(n)
@@ -39,55 +47,54 @@ def test_the_law_of_brownian_motion(kind):
 @pytest.mark.parametrize("kind", ["tree", "areas", "increments"])
 def test_increments_add_up(kind):
     path = make(kind, KEYS[0], SHAPES)
-    whole = path.increment(time(0.25), time(1.5))
-    parts = [path.increment(time(0.25 + 0.125 * k), time(0.125)) for k in range(12)]
+    whole = increment(path, 0.25, 1.5)
+    parts = [increment(path, 0.25 + 0.125 * k, 0.125) for k in range(12)]
     assert jax.tree.map(jnp.shape, whole) == SHAPES
     for name, total in whole.items():
         np.testing.assert_allclose(sum(part[name] for part in parts), total, rtol=1e-12, atol=1e-12)
-    back = path.increment(time(1.75), time(-1.5))
+    back = increment(path, 1.75, -1.5)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, -b, rtol=1e-12), back, whole)
 
 
 def test_a_tree_is_a_function_of_time():
     path = make("tree", KEYS[1], (3,))
     ts = jnp.linspace(0.0, 2.0, 23)
-    values = jax.vmap(path)(ts)
-    np.testing.assert_array_equal(values[0], 0.0)
-    steps = jax.vmap(path.increment)(ts[:-1], jnp.diff(ts))
-    np.testing.assert_allclose(steps, jnp.diff(values, axis=0), atol=1e-14)
+    found = values(path, ts)
+    np.testing.assert_array_equal(found[0], 0.0)
+    steps = increments(path, ts[:-1], jnp.diff(ts))
+    np.testing.assert_allclose(steps, jnp.diff(found, axis=0), atol=1e-14)
     # deeper trees refine the same path
     deep = sj.BrownianTree((0.0, 2.0), (3,), KEYS[1], depth=12)
     grid = jnp.linspace(0.0, 2.0, 65)
-    np.testing.assert_allclose(jax.vmap(deep)(grid), jax.vmap(path)(grid), atol=1e-14)
+    known = values(path, grid)
+    np.testing.assert_allclose(values(deep, grid), known, atol=1e-14)
     # between the times of the last level it is linear
-    np.testing.assert_allclose(path(grid[3] + 1 / 64), 0.5 * (path(grid[3]) + path(grid[4])), atol=1e-14)
-    np.testing.assert_array_equal(path(time(5.0)), path(time(2.0)))
-    np.testing.assert_array_equal(jax.jacfwd(path)(time(0.3)), 0.0)
+    np.testing.assert_allclose(value(path, grid[3] + 1 / 64), 0.5 * (known[3] + known[4]), atol=1e-14)
+    np.testing.assert_array_equal(value(path, time(5.0)), value(path, time(2.0)))
+    np.testing.assert_array_equal(jax.jacfwd(lambda t: value(path, t))(time(0.3)), 0.0)
 
 
 def test_a_resolution_is_a_path():
     """Finer and coarser steps see one path; without it, every step size has its own."""
     fine = make("increments", KEYS[2])
     np.testing.assert_allclose(
-        fine.increment(time(0.0), time(2.0)),
-        sum(fine.increment(time(k / 32), time(1 / 32)) for k in range(64)),
+        increment(fine, 0.0, 2.0),
+        sum(increment(fine, k / 32, 1 / 32) for k in range(64)),
         rtol=1e-12,
     )
     plain = sj.IncrementPath((0.0, 2.0), (), KEYS[2])
-    assert float(plain.increment(time(0.5), time(0.25))) == pytest.approx(
-        2 * float(plain.increment(time(0.5), time(0.0625))), rel=1e-14
-    )
-    assert float(plain.increment(time(0.5), time(0.25))) != float(plain.increment(time(0.5625), time(0.25)))
+    assert float(increment(plain, 0.5, 0.25)) == pytest.approx(2 * float(increment(plain, 0.5, 0.0625)), rel=1e-14)
+    assert float(increment(plain, 0.5, 0.25)) != float(increment(plain, 0.5625, 0.25))
     assert not plain.reconstructible
     assert make("tree", KEYS[0]).reconstructible
 
 
 def test_plain_increments_are_brownian():
-    def increments(key):
+    def drawn(key):
         path = sj.IncrementPath((0.0, 1.0), (2,), key)
-        return jnp.concatenate([path.increment(time(t), time(0.1)) for t in (0.0, 0.1, 0.2)])
+        return jax.vmap(path.increment)(jnp.array([0.0, 0.1, 0.2]), jnp.full(3, 0.1)).ravel()
 
-    found = np.asarray(jax.jit(jax.vmap(increments))(KEYS)) / np.sqrt(0.1)
+    found = np.asarray(jax.jit(jax.vmap(drawn))(KEYS)) / np.sqrt(0.1)
     n = len(KEYS)
     assert np.max(np.abs(found.mean(0))) < 4.5 / np.sqrt(n)
     assert np.max(np.abs(np.cov(found.T) - np.eye(6))) < 4.5 * np.sqrt(2 / n)
@@ -100,9 +107,9 @@ def test_areas_are_of_the_law_of_brownian_motion(kind):
     def both(key):
         path = sj.IncrementPath((0.0, 2.0), (), key) if kind == "plain" else make(kind, key)
         # neighbours that part at the first level of a tree
-        pairs = [path.increment_and_area(time(t), time(0.125)) for t in (0.875, 1.0)]
-        same = path.increment(time(1.0), time(0.125)) - pairs[1][0]
-        return jnp.stack([*pairs[0], *pairs[1]]), same
+        pairs = jnp.stack(jax.vmap(path.increment_and_area)(jnp.array([0.875, 1.0]), jnp.full(2, 0.125)), axis=1)
+        same = path.increment(time(1.0), time(0.125)) - pairs[1, 0]
+        return pairs.ravel(), same
 
     found, same = jax.jit(jax.vmap(both))(KEYS)
     np.testing.assert_allclose(same, 0.0, atol=1e-14)
@@ -118,7 +125,7 @@ def test_areas_add_up(kind):
     path = make(kind, KEYS[4], SHAPES)
 
     def integral(t, h, start):
-        w, area = path.increment_and_area(time(t), time(h))
+        w, area = increment_and_area(path, t, h)
         return jax.tree.map(lambda w, area, s: h * (s + 0.5 * w + area), w, area, start), w
 
     zero = {"a": jnp.zeros(()), "b": jnp.zeros(2)}
@@ -126,8 +133,8 @@ def test_areas_add_up(kind):
     first, w = integral(0.25, 0.375, zero)
     second, _ = integral(0.625, 0.625, w)
     jax.tree.map(lambda c, a, b: np.testing.assert_allclose(c, a + b, rtol=1e-12), whole, first, second)
-    back = path.increment_and_area(time(1.25), time(-1.0))[1]
-    forth = path.increment_and_area(time(0.25), time(1.0))[1]
+    back = increment_and_area(path, 1.25, -1.0)[1]
+    forth = increment_and_area(path, 0.25, 1.0)[1]
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12), back, forth)
 
 
@@ -135,17 +142,16 @@ def test_areas_are_integrals_of_the_path():
     """Deeper trees refine the same path, and areas are what a sum over their last intervals gives."""
     path, deep = make("areas", KEYS[5]), sj.BrownianTree((0.0, 2.0), (), KEYS[5], depth=12, area=True)
     grid = jnp.linspace(0.0, 2.0, 65)
-    np.testing.assert_allclose(jax.vmap(deep)(grid), jax.vmap(path)(grid), atol=1e-14)
-    ends = (time(0.53125), time(0.75))
-    np.testing.assert_allclose(deep.increment_and_area(*ends), path.increment_and_area(*ends), rtol=1e-11)
+    np.testing.assert_allclose(values(deep, grid), values(path, grid), atol=1e-14)
+    w, area = increment_and_area(path, 0.53125, 0.75)
+    np.testing.assert_allclose(increment_and_area(deep, 0.53125, 0.75), (w, area), rtol=1e-11)
     # Simpson's rule is exact on the parabolas between the times of the last level
     nodes = jnp.linspace(0.53125, 1.28125, 2 * 24 + 1)
-    values = jax.vmap(path)(nodes)
-    mean = (values[:-1:2].sum() + 4 * values[1::2].sum() + values[2::2].sum()) / (6 * 24)
-    w, area = path.increment_and_area(*ends)
-    assert float(area) == pytest.approx(float(mean - 0.5 * (values[0] + values[-1])), rel=1e-11)
-    assert float(w) == pytest.approx(float(values[-1] - values[0]), rel=1e-12)
-    np.testing.assert_array_equal(path.increment_and_area(time(0.3), time(0.0)), [0.0, 0.0])
+    found = values(path, nodes)
+    mean = (found[:-1:2].sum() + 4 * found[1::2].sum() + found[2::2].sum()) / (6 * 24)
+    assert float(area) == pytest.approx(float(mean - 0.5 * (found[0] + found[-1])), rel=1e-11)
+    assert float(w) == pytest.approx(float(found[-1] - found[0]), rel=1e-12)
+    np.testing.assert_array_equal(increment_and_area(path, 0.3, 0.0), [0.0, 0.0])
 
 
 @pytest.mark.parametrize("kind", ["tree", "increments"])
@@ -156,7 +162,7 @@ def test_backwards_spans_hold_the_same_path(kind):
         else lambda span: sj.IncrementPath(span, (), KEYS[3], resolution=32)
     )
     up, down = make((0.0, 1.0)), make((1.0, 0.0))
-    assert float(up.increment(time(0.25), time(0.5))) == float(down.increment(time(0.25), time(0.5)))
+    assert float(increment(up, 0.25, 0.5)) == float(increment(down, 0.25, 0.5))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,80 @@
+"""Delayed fields: a function of the present state and of earlier ones."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import PyTree
+
+from ...core import trees
+from ..problem import State, Time
+from ..structured import StructuredField
+from .history import History, look_up
+from .memory import Memory
+
+
+class Delayed(StructuredField):
+    r"""A delay differential equation $\dot y = f(t, y(t), y(t - \tau_1), \ldots, y(t - \tau_m), \mathrm{args})$; one
+    is solved by `sj.solve_dde`.
+
+    - `function`: `field(t, y, y_delayed, args) -> dy/dt`, with `y_delayed` a tuple in the order of the lags.
+    - `lags`: positive numbers, or functions `lag(t, y, args)`.
+    - `past`: `history(t, args) -> y` for t <= t0. `t0`: the start.
+    - `marks`, `levels`: further breaking points, and the derivative that jumps at t0 and at each of them.
+    - `capacity`: steps that are kept.
+    """
+
+    function: Callable
+    lags: tuple[Any, ...]
+    past: Callable
+    t0: Any
+    history: History | None = None
+    marks: Any = ()
+    levels: tuple[int, ...] = eqx.field(static=True, default=())
+    capacity: int = eqx.field(static=True, default=4096)
+
+    def __call__(self, t: Time, y: State, args: PyTree) -> State:
+        return self.function(t, (y, self.delayed(t, y, args)), args)
+
+    def delayed(self, t: Time, y: State, args: PyTree) -> tuple[State, ...]:
+        """The states at all delayed times."""
+        past = lambda s: self.past(s, y, args)  # noqa: E731
+        times = [t - self.lag(j, t, y, args) for j in range(len(self.lags))]
+        return tuple(look_up(self.history, past, self.t0, j, s, t) for j, s in enumerate(times))
+
+    def lag(self, j: int, t: Time, y: State, args: PyTree) -> Time:
+        """Lag number j at (t, y)."""
+        lag = self.lags[j]
+        return jnp.asarray(lag(t, y, args) if callable(lag) else lag, t.dtype).reshape(())
+
+    @property
+    def varying(self) -> tuple[int, ...]:
+        """The places of the lags that depend on time or state."""
+        return tuple(j for j, lag in enumerate(self.lags) if callable(lag))
+
+    def memory(self, order: int, events: int) -> Memory:
+        t0 = jnp.asarray(self.t0)
+        marks = jnp.stack([t0, *(jnp.asarray(m, t0.dtype) for m in self.marks)])
+        return Memory(marks, self.levels, self.capacity, order, events)
+
+    def check(self, y0: State) -> None:
+        """Any state will do."""
+
+    def closed(self, close: Callable, t: Time, y: State) -> "Delayed":
+        many = (y,) * len(self.lags)
+        function = close(lambda t, states, args: self.function(t, *states, args), t, (y, many))
+        past = close(lambda t, y, args: jax.tree.map(jnp.asarray, self.past(t, args)), t, y)
+        shapes = jax.tree.map(lambda x: (x.shape, x.dtype), past.out_shape)
+        if shapes != jax.tree.map(lambda x: (x.shape, x.dtype), y):
+            got, wanted = trees.describe(past.out_shape), trees.describe(y)
+            raise ValueError(f"history must return states like y0, {wanted}; it returned {got}")
+        lags = tuple(close(lag, t, y) if callable(lag) else jnp.asarray(lag, t.dtype) for lag in self.lags)
+        for j, lag in enumerate(lags):
+            out = jax.tree.leaves(getattr(lag, "out_shape", lag))
+            if len(out) != 1 or out[0].size != 1 or not jnp.issubdtype(out[0].dtype, jnp.floating):
+                raise ValueError(f"lag {j} must be one real number, or a function that returns one; got {out}")
+        closed = {"function": function, "lags": lags, "past": past, "t0": jnp.asarray(self.t0, t.dtype)}
+        return replace(self, **closed, marks=tuple(jnp.asarray(m, t.dtype) for m in self.marks))
