@@ -57,7 +57,8 @@ class RESULT(eqx.Enumeration):
         "hold; the ones before are kept. Raise the capacity, or save at given times."
     )
     history_capacity_reached = (
-        "A lag reached back beyond the steps that are kept of a delay equation. Raise capacity= of solve_dde."
+        "A lag of a delay equation reached back beyond the steps that are kept, or a gradient needs more of them than "
+        "are kept. Raise capacity= of solve_dde."
     )
     save_outside_span = "save= names times outside t_span. Clip them to the span, or widen it."
     bad_rates = (

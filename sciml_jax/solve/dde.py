@@ -49,9 +49,11 @@ def solve_dde(
     - `y0`: the state at t0, where it is not `history(t0, args)`: the solution jumps there.
     - `discontinuities`: times before t0 at which the history jumps.
     - `capacity`: how many of the last steps are kept to be looked up (4,096); the oldest are written over, and a lag
-      that reaches further back ends the solve with `history_capacity_reached`.
+      that reaches further back ends the solve with `history_capacity_reached`, as more steps than these do where a
+      gradient goes backwards.
     - `method`: `sj.Tsit5()` by default; `sj.Rodas5P()` or `sj.BDF()` for stiff equations.
-    - `gradient`: `sj.Forward()` for derivatives.
+    - `gradient`: `sj.Recorded()` (the default), or `sj.Forward()`: derivatives to args, lags, history and times, of
+      what was computed, breaking points included.
     - `events`, `options`: those of `solve_ode`: `rtol`, `atol`, `save`, `step_to`, `dt_max`, `projection`, `throw`, ...
 
     **Returns** a `Solution`, as of `solve_ode`; with `save=sj.Dense()` it can be the `history` of another solve.
