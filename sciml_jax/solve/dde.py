@@ -1,6 +1,5 @@
 """`solve_dde`: the front of delay differential equations."""
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -99,8 +98,6 @@ def solve_dde(
             raise ValueError(f"solve_dde has no {name}={cure}")
     past = _past(history)
     start = arguments.floats(past(span[0], args) if y0 is None else y0)
-    if y0 is None:
-        start = jax.tree.map(jnp.asarray, start)
     delayed = Delayed(
         field,
         _lags(lags),
@@ -171,15 +168,16 @@ def _lag(j: int, lag: Any) -> Any:
 
 def _check_field(field: Any) -> None:
     try:
-        inspect.signature(field).bind("t", "y", "y_delayed", "dy_delayed", "args")
-    except (TypeError, ValueError):
         arguments.callable_with("field", field, "t, y, y_delayed, args")
-    else:
-        if not any(p.kind == p.VAR_POSITIONAL for p in inspect.signature(field).parameters.values()):
-            raise ValueError(
-                "field takes five arguments: an equation with delayed derivatives is neutral, and solve_dde is for "
-                "field(t, y, y_delayed, args). In neutral equations breaking points are not smoothed from lag to lag"
-            )
+    except TypeError as four:
+        try:
+            arguments.callable_with("field", field, "t, y, y_delayed, dy_delayed, args")
+        except TypeError:
+            raise four from None
+        raise ValueError(
+            "field takes five arguments: an equation with delayed derivatives is neutral, and solve_dde is for "
+            "field(t, y, y_delayed, args). In neutral equations breaking points are not smoothed from lag to lag"
+        ) from None
 
 
 def _without_crossings(solution: Solution, events: int) -> Solution:

@@ -105,10 +105,7 @@ def drive(job: Job, recorder: Recorder | None = None) -> tuple[Outcome, Any]:
         accepted, rejected = loop.accepted + accept, loop.rejected + ~accept
         stalled = (t_right == loop.t) & (after.t == loop.t)  # below the rounding error of t
         why = either(finite, _stuck(step), RESULT.non_finite)
-        result = _result(job, loop, accepted + rejected, stalled, dt_next, accept, why, n_events, after, saves)
-        if job.memory is not None:
-            lost = memory.lost & (result == RESULT.successful)
-            result = either(lost, RESULT.history_capacity_reached, result)
+        result = _result(job, loop, accepted + rejected, stalled, dt_next, accept, why, n_events, after, saves, memory)
         if job.events or job.projection is not None:  # what the user's functions made of the state
             result = either(accept & ~trees.all_finite(after.y), RESULT.non_finite, result)
         keep = lambda new, old: trees.select(accept, new, old)  # noqa: E731
@@ -295,7 +292,7 @@ def _stuck(step: Step) -> RESULT:
     return either(jnp.asarray(step.ok), RESULT.dt_min_reached, RESULT.step_failed)
 
 
-def _result(job: Job, loop: Loop, attempts, stalled, dt_next, accept, why, n_events, after, saves) -> RESULT:
+def _result(job: Job, loop: Loop, attempts, stalled, dt_next, accept, why, n_events, after, saves, memory) -> RESULT:
     """Why to stop, if at all: the first cause wins."""
     result = loop.result
     smallest = 4 * jnp.finfo(loop.t.dtype).eps * jnp.abs(loop.t)
@@ -306,6 +303,8 @@ def _result(job: Job, loop: Loop, attempts, stalled, dt_next, accept, why, n_eve
     if job.events:
         checks.append((n_events > job.max_events, RESULT.max_events_reached))
         checks.append((accept & after.endless, RESULT.events_accumulate))
+    if job.memory is not None:
+        checks.append((memory.lost, RESULT.history_capacity_reached))
     for save, counters in zip(job.saves, saves, strict=True):
         full = save.full(counters)
         if full is not None:

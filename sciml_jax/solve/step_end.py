@@ -51,9 +51,8 @@ def advance(job: Job, t: Time, y: State, t_right: Time, state: MethodState, t_ne
             return tuple(ev.jump(job.events, problem, method, dense, t, t_right, code, t_next))
 
         t_end, before, y_end = jax.lax.cond(code >= 0, jumped, lambda: (t_plain, step.y, step.y))
-    carry = step.accepted.carry
+    carry, fresh = step.accepted.carry, _fresh(job, (t_right, step.dense, jnp.asarray(True)))
     if cuttable(job):
-        fresh = _fresh(job, (t_right, step.dense, jnp.asarray(True)))
         restarted = lambda: method.restart(fresh, t_end, y_end, step.accepted).carry  # noqa: E731
         if job.memory is None:
             carry = jax.lax.cond(code != PLAIN, restarted, lambda: step.accepted.carry)
@@ -63,7 +62,7 @@ def advance(job: Job, t: Time, y: State, t_right: Time, state: MethodState, t_ne
     if job.projection is not None:
         y_new = job.projection(end[0], end[1], problem.args)
         state = MethodState(end[2], step.accepted.cache)
-        end = (end[0], y_new, method.restart(problem, end[0], y_new, state).carry, end[3])
+        end = (end[0], y_new, method.restart(fresh, end[0], y_new, state).carry, end[3])
     return end, step.dense
 
 
@@ -101,13 +100,12 @@ def finish(job: Job, loop, log, step: Step, t_right: Time, target: Time, at_stop
     if job.step_to is not None:
 
         def restart(after: After, _, on):
-            fresh = _fresh(job)
-            return after._replace(state=method.restart(fresh, after.t, after.y, after.state)), ()
+            return after._replace(state=method.restart(_fresh(job), after.t, after.y, after.state)), ()
 
         after, _ = when(on & (after.code == RESTARTED), restart, after, ())
     if job.projection is not None:
         y = job.projection(after.t, after.y, problem.args)
-        after = after._replace(y=y, state=method.restart(problem, after.t, y, after.state))
+        after = after._replace(y=y, state=method.restart(_fresh(job), after.t, y, after.state))
     return after, n_events, log
 
 

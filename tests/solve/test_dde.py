@@ -53,7 +53,7 @@ def test_lags_far_shorter_than_the_steps(method):
     assert int(sol.stats["accepted"]) < 150
 
 
-@pytest.mark.parametrize("method", [sj.Rodas5P(), sj.BDF()], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("method", [sj.Rodas5P(), sj.BDF(), sj.TRBDF2()], ids=lambda m: type(m).__name__)
 def test_stiff_equations(method):
     """y = cos t on a slow manifold of rate 1e4; an explicit method would need 1e4 steps."""
 
@@ -334,6 +334,18 @@ def test_states_of_any_structure_in_either_precision():
     assert sol.y["a"].dtype == jnp.float32
     np.testing.assert_allclose(sol.y["a"], 1.0, rtol=1e-6)
     np.testing.assert_allclose(sol.y["b"], np.ones(2), rtol=1e-5)
+
+
+def test_a_history_of_whole_numbers_is_one_of_states():
+    field = lambda t, y, z, args: -z[0]  # noqa: E731
+    whole = sj.solve_dde(field, (0.0, 1.5), np.array([1, 2]), 1.0)
+    np.testing.assert_allclose(whole.y, sj.solve_dde(field, (0.0, 1.5), np.array([1.0, 2.0]), 1.0).y, rtol=1e-14)
+
+
+def test_a_projection_starts_from_the_right_of_a_breaking_point():
+    """y(0) = 2 but y = 1 before: what is looked up jumps at t = 1, also where the state is mapped after every step."""
+    sol = sj.solve_dde(decay, (0.0, 1.75), 1.0, 1.0, y0=2.0, projection=lambda t, y, args: y, **TIGHT)
+    np.testing.assert_allclose(sol.y, 1.0 - (2 * 0.75 - 0.75**2 / 2), atol=1e-9)
 
 
 def test_only_the_last_steps_are_kept():

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import PyTree
 
 from ...core import trees
-from ..problem import State, Time
+from ..problem import State, Time, as_derivative
 from ..structured import StructuredField
 from .history import History, look_up
 from .memory import Memory
@@ -66,11 +66,12 @@ class Delayed(StructuredField):
     def closed(self, close: Callable, t: Time, y: State) -> "Delayed":
         many = (y,) * len(self.lags)
         function = close(lambda t, states, args: self.function(t, *states, args), t, (y, many))
-        past = close(lambda t, y, args: jax.tree.map(jnp.asarray, self.past(t, args)), t, y)
-        shapes = jax.tree.map(lambda x: (x.shape, x.dtype), past.out_shape)
-        if shapes != jax.tree.map(lambda x: (x.shape, x.dtype), y):
-            got, wanted = trees.describe(past.out_shape), trees.describe(y)
+        given = close(lambda t, y, args: jax.tree.map(jnp.asarray, self.past(t, args)), t, y).out_shape
+        same: Any = jax.tree.structure(given) == jax.tree.structure(y)  # type: ignore[operator]
+        if not same or not all(jax.tree.leaves(jax.tree.map(_fits, given, y))):
+            got, wanted = trees.describe(given), trees.describe(y)
             raise ValueError(f"history must return states like y0, {wanted}; it returned {got}")
+        past = close(lambda t, y, args: as_derivative(self.past(t, args), y), t, y)
         lags = tuple(close(lag, t, y) if callable(lag) else jnp.asarray(lag, t.dtype) for lag in self.lags)
         for j, lag in enumerate(lags):
             out = jax.tree.leaves(getattr(lag, "out_shape", lag))
@@ -78,3 +79,9 @@ class Delayed(StructuredField):
                 raise ValueError(f"lag {j} must be one real number, or a function that returns one; got {out}")
         closed = {"function": function, "lags": lags, "past": past, "t0": jnp.asarray(self.t0, t.dtype)}
         return replace(self, **closed, marks=tuple(jnp.asarray(m, t.dtype) for m in self.marks))
+
+
+def _fits(given: Any, x: Any) -> bool:
+    """Whether a leaf of the history can stand for one of the state."""
+    real = not jnp.issubdtype(given.dtype, jnp.complexfloating)
+    return given.shape == x.shape and (real or jnp.issubdtype(x.dtype, jnp.complexfloating))

@@ -107,16 +107,17 @@ class History(NamedTuple):
     def state(self, s: Time, side: Time) -> State:
         """The state at time s >= t0, by the step on that side of a breaking point."""
         left, right, dense = self.kept.read(self.kept.find(side), self.taps)
+        nothing = self.kept.n == 0
         if self.present is not None:
             t_right, now, known = self.present
             inside = known & (side > self.t)
+            nothing = nothing & ~inside
             left, right = jnp.where(inside, self.t, left), jnp.where(inside, t_right, right)
             dense = trees.select(inside, now, dense)
         # beyond the last step by at most its length: a first guess, made good by repeating the step
         at = jnp.minimum(s, right + (right - left))
         value = self.method.interpolate(dense, left, right, at)
-        none = self.kept.n == 0 if self.present is None else (self.kept.n == 0) & ~(self.present[2] & (side > self.t))
-        return trees.select(none, self.y, value)
+        return trees.select(nothing, self.y, value)
 
 
 def rounding(t: Time, s: Time) -> Time:

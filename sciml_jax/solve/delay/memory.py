@@ -195,7 +195,7 @@ class Memory(eqx.Module):
 
 
 def _delayed(job: Job) -> Any:
-    """The field of a delay equation, a `sj.Delayed`."""
+    """The field of a delay equation, a `Delayed`."""
     return job.problem.field
 
 
