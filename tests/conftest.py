@@ -4,15 +4,17 @@ import gc
 import os
 from pathlib import Path
 
-# Tests compile much and run little: machine code without LLVM's optimisation is ready in two thirds of the time. What
-# users run is tested in float32, by doctests, notebooks and the README's commands.
+# Tests compile much and run little: machine code without LLVM's optimisation is ready in two thirds of the time, and
+# fusions without MLIR in two thirds of that. What users run is tested in float32, by doctests, notebooks and the
+# README's commands.
 if "JAX_ENABLE_X64" not in os.environ:
     # Eight devices, of which all but the tests of meshes use the first.
-    flags = "--xla_backend_optimization_level=0 --xla_force_host_platform_device_count=8"
-    os.environ.setdefault("XLA_FLAGS", flags)
+    flags = ("backend_optimization_level=0", "cpu_use_fusion_emitters=false", "force_host_platform_device_count=8")
+    os.environ.setdefault("XLA_FLAGS", " ".join(f"--xla_{flag}" for flag in flags))
 
 import jax
 import pytest
+from jax.extend import source_info_util
 
 import sciml_jax  # noqa: F401 (its XLA setting must come before the first array)
 
@@ -37,7 +39,17 @@ def pytest_collection_finish(session):
     gc.set_threshold(100_000, 20, 20)
 
 
-_limit = 5e9  # bytes in memory at which compiled functions are let go: two workers fit into 16 GB
+HERE = source_info_util.current().traceback
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    # otherwise every operation that is traced keeps the stack that led to it, pytest's included: a tenth of the time
+    with source_info_util.user_context(HERE):
+        return (yield)
+
+
+_limit = 8e9  # bytes in memory at which compiled functions are let go: two workers fit into 24 GB
 
 
 def pytest_runtest_teardown(item, nextitem):

@@ -64,7 +64,8 @@ def solve_dde(
 
     **Lags shorter than the step** look into the step that is being taken: it is repeated, each time with the last
     attempt's interpolant, until it has settled within a fiftieth of the tolerance; a step that does not is cut in half.
-    So stiffness in the delayed terms keeps steps short, stiffness in y does not.
+    A stiff delayed term keeps the steps of explicit and Rosenbrock methods short; methods with Newton's iteration
+    (`sj.BDF()`, `sj.Radau5()`, `sj.Kvaerno5()`) take steps far longer than its lag.
 
     Neutral equations, with $\dot y(t - \tau)$ on the right, are refused: breaking points are not smoothed there, and
     steps and error estimates made for these equations do not hold.

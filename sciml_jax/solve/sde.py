@@ -47,7 +47,8 @@ def solve_sde(
     - `interpretation`: `"ito"` or `"stratonovich"`. A method for the other one converts the drift.
     - `method`: `sj.EulerMaruyama()` by default; `sj.Milstein()`, `sj.StratonovichHeun()`, `sj.SPaRK()`; of strong
       order 1.5 `sj.SRIW1()` and `sj.SOSRI()` for diagonal and scalar noise, `sj.SRA1()`, `sj.SOSRA()` and `sj.ShARK()`
-      for additive noise; for stiff drifts `sj.ImplicitEulerMaruyama()`; for expectations `sj.DRI1()`, of weak order 2.
+      for additive noise; for stiff drifts `sj.SKenCarp()`, of order 1.5 for additive noise, and
+      `sj.ImplicitEulerMaruyama()`; for expectations `sj.DRI1()`, of weak order 2.
     - `path`: where the noise comes from: a `sj.IncrementPath`, `sj.BrownianTree` or `sj.GivenPath`, or a function
       `path(t_span, shape, key)` that makes one, such as `sj.BrownianTree`. By default increments drawn step by step;
       with adaptive steps a `sj.BrownianTree(..., area=True, depth=24)`.

@@ -39,6 +39,11 @@ class StructuredField(eqx.Module):
         """The same field, once traced, with what depends on args alone evaluated."""
         return self
 
+    @property
+    def split(self) -> "Split | None":
+        """The explicit and the implicit part of what is deterministic in it, for additive methods."""
+        return None
+
 
 def _check_pair(kind: str, y0: State) -> None:
     if type(y0) is not tuple or len(y0) != 2:
@@ -103,8 +108,7 @@ class SecondOrder(StructuredField):
 class Split(StructuredField):
     r"""A sum of two parts, $\dot y = f_E(t, y, \mathrm{args}) + f_I(t, y, \mathrm{args})$, for methods that treat the
     first explicitly and the second, stiff one implicitly (`KenCarp3`, `KenCarp4`, `KenCarp5`, `IMEXEuler`,
-    `SBDF2`); for
-    all others it is the sum.
+    `SBDF2`, and as the drift of a stochastic equation `SKenCarp`); for all others it is the sum.
 
     - `explicit`, `implicit`: functions of (t, y, args) that return pytrees like y.
 
@@ -120,6 +124,10 @@ class Split(StructuredField):
 
     def __call__(self, t, y, args):
         return jax.tree.map(lambda e, i: e + i, self.explicit(t, y, args), self.implicit(t, y, args))
+
+    @property
+    def split(self):
+        return self
 
     def check(self, y0):
         """Any state will do."""

@@ -133,16 +133,48 @@ def test_a_tree_with_areas_drives_methods_of_order_three_halves():
     assert abs(float(run(sj.SRA1(), 256) - run(sj.EulerMaruyama(), 256))) < 0.05
 
 
-def test_an_operator_is_its_matrix():
-    matrix = np.array([[0.3, 0.1, 0.0], [0.0, 0.2, 0.4]])
-    options = {"noise": "general", "steps": 8, "method": sj.StratonovichHeun(), "interpretation": "ito"}
-    kinds = (lambda y: matrix * y[:, None], lambda y: lx.MatrixLinearOperator(matrix * y[:, None]))
-    ends = [
-        sj.solve_sde(lambda t, y, args: -y, lambda t, y, args, g=g: g(y), SPAN, np.ones(2), KEY, **options).y
-        for g in kinds
-    ]
-    np.testing.assert_allclose(*ends, rtol=1e-13)
-    assert not np.allclose(ends[0], np.exp(-1.0))
+WEIGHTS = np.array([[0.3, 0.1, 0.0], [0.0, 0.2, 0.4]])
+OPERATORS = {
+    "matrix": lambda size, y: lx.MatrixLinearOperator(size * WEIGHTS * y[:, None]),
+    "function": lambda size, y: lx.FunctionLinearOperator(
+        lambda w: size * y * (jnp.asarray(WEIGHTS) @ w), jax.ShapeDtypeStruct((3,), y.dtype)
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", OPERATORS)
+def test_an_operator_is_its_matrix(kind):
+    """With its derivatives, also with respect to what the operator has closed over."""
+
+    def end(size, g, **options):
+        options = {"noise": "general", "method": sj.StratonovichHeun(), "interpretation": "ito"} | options
+        drift, diffusion = lambda t, y, args: -y, lambda t, y, args: g(args, y)
+        return sj.solve_sde(drift, diffusion, SPAN, np.ones(2), KEY, size, **options).y
+
+    plain = lambda size, y: size * WEIGHTS * y[:, None]  # noqa: E731
+    value = lambda size, g, **options: jnp.sum(end(size, g, **options) ** 2)  # noqa: E731
+    for how in ({"steps": 8}, {"dt": 0.125}):
+        ours, theirs = (jax.value_and_grad(value)(1.0, g, **how) for g in (OPERATORS[kind], plain))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+    assert not np.allclose(theirs[1], 0.0)
+    batch = jax.vmap(lambda size: end(size, OPERATORS[kind], steps=8))(np.array([1.0, 2.0]))
+    np.testing.assert_allclose(batch[1], end(2.0, plain, steps=8), rtol=1e-12)
+
+
+@pytest.mark.parametrize("method", [sj.ShARK(), sj.SRA1(), sj.DRI1(), sj.SKenCarp()], ids=lambda m: type(m).__name__)
+def test_operators_of_additive_noise(method):
+    ends = []
+    for g in (lambda t: (1 + t) * WEIGHTS, lambda t: OPERATORS["function"](1 + t, np.ones(2))):
+        options = {"noise": "additive", "method": method, "steps": 4}
+        fields = lambda t, y, args: jnp.sin(y), lambda t, y, args, g=g: g(t)  # noqa: E731
+        ends.append(sj.solve_sde(*fields, SPAN, np.ones(2), KEY, **options).y)
+    np.testing.assert_allclose(*ends, rtol=1e-12)
+
+
+def test_an_operator_must_fit_the_state():
+    g = lambda t, y, args: lx.FunctionLinearOperator(lambda w: w, jax.ShapeDtypeStruct((3,), y.dtype))  # noqa: E731
+    with pytest.raises(ValueError, match=r"must map the noise to states like y0, \(2,\); its products have the shape"):
+        sj.solve_sde(lambda t, y, args: -y, g, SPAN, np.ones(2), KEY, noise="general", steps=2)
 
 
 def test_diagonal_noise_is_a_general_one():

@@ -43,7 +43,7 @@ class Delayed(StructuredField):
         """The states at all delayed times."""
         past = lambda s: self.past(s, y, args)  # noqa: E731
         times = [t - self.lag(j, t, y, args) for j in range(len(self.lags))]
-        return tuple(look_up(self.history, past, self.t0, j, s, t) for j, s in enumerate(times))
+        return tuple(look_up(self.history, past, self.t0, j, s, t, y) for j, s in enumerate(times))
 
     def lag(self, j: int, t: Time, y: State, args: PyTree) -> Time:
         """Lag number j at (t, y)."""

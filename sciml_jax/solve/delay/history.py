@@ -119,13 +119,32 @@ class History(NamedTuple):
         value = self.method.interpolate(dense, left, right, at)
         return trees.select(nothing, self.y, value)
 
+    def along(self, value: State, s: Time, t: Time, y: State) -> State:
+        r"""What is looked up at s from (t, y): in a step of length h that looks into itself, u being its interpolant,
+
+        $$y(s) \approx u(s) + w\,(y - u(t)), \qquad w = \max(0, 1 - (t - s) / h).$$
+
+        Once the step has settled the last term is what is left of its stages' errors. Until then the state looked up
+        follows the stage by which it is looked up, as it does in truth where the lag is short; and Newton's matrices
+        know of it: a stiff term with a short lag neither keeps the step from settling nor shortens it.
+        """
+        if self.present is None or self.segments is None:
+            return value
+        right, now, known = self.present
+        length = right - self.t
+        weight = jnp.clip(1 - (t - s) / jnp.where(length == 0, 1.0, length), 0.0, 1.0)
+        here = trees.select(known, self.method.interpolate(now, self.t, right, t), self.y)
+        return jax.tree.map(lambda v, a, b: v + (weight * (a - b)).astype(v.dtype), value, y, here)
+
 
 def rounding(t: Time, s: Time) -> Time:
     """How far apart two computations of one time may be."""
     return 64 * jnp.finfo(s.dtype).eps * jnp.maximum(jnp.abs(t), jnp.abs(s))
 
 
-def look_up(history: History | None, past: Callable[[Time], State], t0: Time, lag: int, s: Time, end: Time) -> State:
+def look_up(
+    history: History | None, past: Callable[[Time], State], t0: Time, lag: int, s: Time, end: Time, y: State
+) -> State:
     """The state at time s <= end: of the steps so far from t0 on, of the given past before."""
     if history is None:
         return past(jnp.minimum(s, t0))
@@ -135,7 +154,7 @@ def look_up(history: History | None, past: Callable[[Time], State], t0: Time, la
     still = jax.lax.stop_gradient(s)
     near = jnp.abs(side - still) <= rounding(end, still)
     before = past(jnp.minimum(jnp.where(near, s + (side - still), side), t0))
-    return trees.select(side < t0, before, history.state(s, side))
+    return history.along(trees.select(side < t0, before, history.state(s, side)), s, end, y)
 
 
 __all__ = ["History", "Kept", "Taps", "look_up", "rounding"]

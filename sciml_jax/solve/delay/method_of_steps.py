@@ -22,8 +22,8 @@ class MethodOfSteps(Method):
     """A method for delay equations: its steps are those of `inner`.
 
     Where a lag is shorter than the step, the field looks up states of the step that is being taken. The step is then
-    repeated, each time with the interpolant of the last attempt, until its end changes by less than a fiftieth of the
-    tolerance. The dense data of its steps are complete: the history keeps them.
+    repeated, each time with the interpolant of the last attempt (see `History.along`), until its end changes by less
+    than a fiftieth of the tolerance. The dense data of its steps are complete: the history keeps them.
     """
 
     inner: Method

@@ -1,21 +1,21 @@
 """Diagonally implicit Runge-Kutta steps: one Newton iteration a stage, one matrix a step."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from ...core import trees
 from ..interpolation import Hermite, hermite
 from ..layout import Layout
 from ..method import Method, MethodState, Step
 from ..problem import Problem, State, Time
-from ..structured import Split
 from .dirk_tableau import DirkTableau
 from .iteration_matrix import corrections, jacobian_at, shifted, structure_of
 from .newton import COUNTS, check_iteration, solve_equations
-from .parts import parts
+from .parts import parts, split_of
 
 
 class Dirk(Method):
@@ -54,7 +54,7 @@ class Dirk(Method):
         return min(3, self.order)
 
     def init(self, problem: Problem, t: Time, y: State, dt: Time) -> MethodState:
-        return MethodState(_derivatives(problem, self.tableau, t, y))
+        return MethodState(derivatives_at(problem, self.tableau, t, y))
 
     def restart(self, problem: Problem, t: Time, y: State, state: MethodState) -> MethodState:
         return self.init(problem, t, y, t)
@@ -63,88 +63,120 @@ class Dirk(Method):
         return dict.fromkeys(COUNTS, 0) | {"field_evaluations": 1}
 
     def step(self, problem: Problem, t: Time, y: State, dt: Time, state: MethodState) -> Step:
-        tableau, layout = self.tableau, Layout(y)
-        v, structure = layout.vector(y), structure_of(problem, layout)
-        explicit, implicit = parts(problem, layout, tableau.additive)
-        shift = 1 / (dt * tableau.gamma)
-        jac = jacobian_at(problem, structure, layout, implicit, t, v)
-        factors = structure.factorize(shifted(structure, problem, shift, jac))
-        still = jax.lax.stop_gradient((t, v, dt, shift))
+        def estimate(error: Array, damp: Damp) -> Array:
+            for _ in range(self.tableau.filters):
+                error = damp(error)
+            return error
 
-        def equation(k: Array) -> Array:  # of a stage at the start of the step: its derivative is that of all stages
-            _, frozen_implicit = parts(problem.frozen, layout, tableau.additive)
-            return (frozen_implicit(still[0], still[1] + still[2] * tableau.gamma * k) - k) * still[3]
-
-        correct = corrections(structure, factors, equation, jnp.zeros_like(v), (t, y, shift))
-        ks = [layout.vector(state.carry[0])]
-        es = [layout.vector(state.carry[1])] if explicit else []
-        ok, solves, rate = jnp.asarray(True), jnp.int32(0), jnp.ones((), layout.real)
-
-        def measure(k):
-            return problem.error_norm(layout.state(dt * tableau.gamma * k), y, y)
-
-        rounding = 10 * jnp.finfo(layout.real).eps * shift
-        nodes = [float(c) for c in tableau.nodes]
-        for i in range(1, tableau.stages):
-            t_i = t + nodes[i] * dt
-            known: Any = trees.axpy(dt, trees.combine(tableau.a[i][:i], ks), v)
-            if explicit:
-                known = trees.axpy(dt, trees.combine(tableau.explicit_a[i], es), known)
-            if tableau.implicit(i):
-
-                def residual(k, t_i=t_i, known=known):
-                    # in units in which the derivative is the iteration matrix, but for its sign
-                    return (implicit(t_i, known + dt * tableau.gamma * k) - k) * shift
-
-                guess: Any = trees.combine(tableau.guess(i), ks)
-                tolerance = jnp.maximum(self.newton_tolerance, measure(rounding * known)).astype(layout.real)
-                k, newton = solve_equations(residual, guess, correct, measure, structure, tolerance, rate)
-                rate, solves, ok = newton.rate, solves + newton.iterations, ok & newton.ok
-                known = known + dt * tableau.gamma * k
-            else:
-                k = implicit(t_i, known)
-            ks.append(k)
-            if explicit:
-                es.append(explicit(t_i, known))
-        v1 = trees.axpy(dt, trees.combine(tableau.b, ks), v)
-        error: Any = trees.combine(tableau.error, ks)
-        if explicit:
-            v1 = trees.axpy(dt, trees.combine(tableau.explicit_b or tableau.b, es), v1)
-            error = trees.axpy(1.0, trees.combine(tableau.explicit_error or tableau.error, es), error)
-        for _ in range(tableau.filters):
-            error = correct(jax.lax.stop_gradient(error) * shift)
-        y1 = layout.state(v1)
-        last = None if explicit else tableau.solution_stage
-        accepted = _derivatives(problem, tableau, t + dt, y1) if last is None else (layout.state(ks[last]),)
-        begin, end = _total(state.carry), _total(accepted)
-        explicit_stages = sum(not tableau.implicit(i) for i in range(1, tableau.stages))
-        counts = {
-            "field_evaluations": solves + (explicit_stages + (last is None)),
-            "jacobians": 1,
-            "factorisations": 1,
-            "linear_solves": solves + tableau.filters,
-            "newton_failures": (~ok).astype(jnp.int32),
-        }
-        return Step(
-            y=y1,
-            error=layout.state(dt * error),
-            accepted=MethodState(accepted),
-            rejected=state,
-            dense=Hermite(y, y1, begin, end),
-            ok=ok,
-            counts=counts,
-            order=tableau.error_order,
-        )
+        return dirk_step(self.tableau, self.newton_tolerance, problem, t, y, dt, state, estimate)
 
     def interpolate(self, dense: Hermite, t_left: Time, t_right: Time, t: Time) -> State:
         return hermite(dense, t_left, t_right, t)
 
 
-def _derivatives(problem: Problem, tableau: DirkTableau, t: Time, y: State) -> tuple[State, ...]:
+Damp = Callable[[Float[Array, " n"]], Float[Array, " n"]]
+
+
+def dirk_step(
+    tableau: DirkTableau,
+    newton_tolerance: Any,
+    problem: Problem,
+    t: Time,
+    y: State,
+    dt: Time,
+    state: MethodState,
+    estimate: Callable[[Float[Array, " n"], Damp], Float[Array, " n"]],
+    kicks: Sequence[Float[Array, " n"] | None] = (),
+) -> Step:
+    r"""One step; `state` holds the derivatives at its start (`derivatives_at`).
+
+    - `estimate`: makes the error estimate from the difference of the two solutions, with a function that applies
+      $(I - h\gamma J)^{-1}$.
+    - `kicks`: what is added to the state in every stage, and with the last stage's to the solution of a stiffly
+      accurate method: noise.
+    """
+    layout = Layout(y)
+    v, structure = layout.vector(y), structure_of(problem, layout)
+    explicit, implicit = parts(problem, layout, tableau.additive)
+    shift = 1 / (dt * tableau.gamma)
+    jac = jacobian_at(problem, structure, layout, implicit, t, v)
+    factors = structure.factorize(shifted(structure, problem, shift, jac))
+    still = jax.lax.stop_gradient((t, v, dt, shift))
+
+    def equation(k: Array) -> Array:  # of a stage at the start of the step: its derivative is that of all stages
+        _, frozen_implicit = parts(problem.frozen, layout, tableau.additive)
+        return (frozen_implicit(still[0], still[1] + still[2] * tableau.gamma * k) - k) * still[3]
+
+    correct = corrections(structure, factors, equation, jnp.zeros_like(v), (t, y, shift))
+    ks = [layout.vector(state.carry[0])]
+    es = [layout.vector(state.carry[1])] if explicit else []
+    ok, solves, rate = jnp.asarray(True), jnp.int32(0), jnp.ones((), layout.real)
+
+    def measure(k):
+        return problem.error_norm(layout.state(dt * tableau.gamma * k), y, y)
+
+    rounding = 10 * jnp.finfo(layout.real).eps * shift
+    nodes = [float(c) for c in tableau.nodes]
+    for i in range(1, tableau.stages):
+        t_i = t + nodes[i] * dt
+        known: Any = trees.axpy(dt, trees.combine(tableau.a[i][:i], ks), v)
+        if i < len(kicks):
+            known = trees.axpy(1.0, kicks[i], known)
+        if explicit:
+            known = trees.axpy(dt, trees.combine(tableau.explicit_a[i], es), known)
+        if tableau.implicit(i):
+
+            def residual(k, t_i=t_i, known=known):
+                # in units in which the derivative is the iteration matrix, but for its sign
+                return (implicit(t_i, known + dt * tableau.gamma * k) - k) * shift
+
+            guess: Any = trees.combine(tableau.guess(i), ks)
+            tolerance = jnp.maximum(newton_tolerance, measure(rounding * known)).astype(layout.real)
+            k, newton = solve_equations(residual, guess, correct, measure, structure, tolerance, rate)
+            rate, solves, ok = newton.rate, solves + newton.iterations, ok & newton.ok
+            known = known + dt * tableau.gamma * k
+        else:
+            k = implicit(t_i, known)
+        ks.append(k)
+        if explicit:
+            es.append(explicit(t_i, known))
+    v1 = trees.axpy(dt, trees.combine(tableau.b, ks), v)
+    if kicks:
+        v1 = trees.axpy(1.0, kicks[-1], v1)
+    error: Any = trees.combine(tableau.error, ks)
+    if explicit:
+        v1 = trees.axpy(dt, trees.combine(tableau.explicit_b or tableau.b, es), v1)
+        error = trees.axpy(1.0, trees.combine(tableau.explicit_error or tableau.error, es), error)
+    error = estimate(dt * error, lambda x: correct(jax.lax.stop_gradient(x) * shift))
+    y1 = layout.state(v1)
+    last = None if explicit else tableau.solution_stage
+    accepted = derivatives_at(problem, tableau, t + dt, y1) if last is None else (layout.state(ks[last]),)
+    begin, end = _total(state.carry), _total(accepted)
+    explicit_stages = sum(not tableau.implicit(i) for i in range(1, tableau.stages))
+    counts = {
+        "field_evaluations": solves + (explicit_stages + (last is None)),
+        "jacobians": 1,
+        "factorisations": 1,
+        "linear_solves": solves + tableau.filters,
+        "newton_failures": (~ok).astype(jnp.int32),
+    }
+    return Step(
+        y=y1,
+        error=layout.state(error),
+        accepted=MethodState(accepted),
+        rejected=state,
+        dense=Hermite(y, y1, begin, end),
+        ok=ok,
+        counts=counts,
+        order=tableau.error_order,
+    )
+
+
+def derivatives_at(problem: Problem, tableau: DirkTableau, t: Time, y: State) -> tuple[State, ...]:
     """dy/dt at the start of a step: of the whole field, or of its implicit and explicit parts."""
-    field = problem.field
-    if tableau.additive and isinstance(field, Split):
-        return problem.part(field.implicit)(t, y), problem.part(field.explicit)(t, y)
+    split = split_of(problem) if tableau.additive else None
+    if split is not None:
+        return problem.part(split.implicit)(t, y), problem.part(split.explicit)(t, y)
     return (problem.evaluate(t, y),)
 
 

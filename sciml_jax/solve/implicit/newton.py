@@ -49,19 +49,19 @@ def iterate(
     r"""Simplified Newton steps $x \leftarrow x + \mathrm{correct}(r(x))$ from a guess.
 
     Stops when the next correction is expected below `tolerance` in the norm `measure`, judged by the rate of
-    convergence so far (`rate` to begin with; 1 when nothing is known); gives up when corrections double, when `most` of
-    them would not be enough, or when they are not finite.
+    convergence so far (`rate` to begin with; 1 when nothing is known); gives up when a correction is twice the
+    two before it, when `most` of them would not be enough, or when they are not finite.
 
     Cost: one residual and one `correct` an iteration.
     Source: Hairer & Wanner II, IV.8, eqs. 8.10 and 8.11; the rate as in Cohen & Hindmarsh, CVODE (1996), section 2.1.
     """
 
     def active(state):
-        _, _, _, done, failed, _ = state
+        _, _, _, _, done, failed, _ = state
         return ~(done | failed)
 
     def once(state):
-        x, size, rate, _, _, k = state
+        x, older, size, rate, _, _, k = state
         delta = correct(residual(x))
         new = measure(delta).astype(rate.dtype)
         ratio = jnp.where(k > 0, new / jnp.maximum(size, jnp.finfo(rate.dtype).tiny), 0.0)
@@ -69,14 +69,17 @@ def iterate(
         # what earlier steps have shown is trusted to one digit only
         done = new * jnp.clip(rate, jnp.where(k > 0, 0.0, 0.1), 1.0) <= tolerance
         remaining = most - 1 - k
+        # judged by two corrections: a single one may be small by chance
+        grows = (k > 1) & (new > 2 * jnp.maximum(size, older))
+        mean = jnp.sqrt(new / jnp.maximum(older, jnp.finfo(rate.dtype).tiny))
         # what the correction will have shrunk to when the iterations are used up
-        hopeless = (k > 1) & (ratio < 1) & (new * ratio**remaining > tolerance * (1 - ratio))
-        failed = ~jnp.isfinite(new) | (ratio > 2) | hopeless | (remaining <= 0)
-        return x + delta, new, rate, done, failed & ~done, k + 1
+        hopeless = (k > 1) & (mean < 1) & (new * mean**remaining > tolerance * (1 - mean))
+        failed = ~jnp.isfinite(new) | grows | hopeless | (remaining <= 0)
+        return x + delta, size, new, rate, done, failed & ~done, k + 1
 
     zero = jnp.zeros((), rate.dtype)
-    start = (guess, zero, rate, jnp.asarray(False), jnp.asarray(False), jnp.int32(0))
-    x, _, final, done, _, k = jax.lax.while_loop(active, once, start)
+    start = (guess, zero, zero, rate, jnp.asarray(False), jnp.asarray(False), jnp.int32(0))
+    x, _, _, final, done, _, k = jax.lax.while_loop(active, once, start)
     return x, Converged(done, k, final)
 
 

@@ -6,9 +6,14 @@ from jaxtyping import Array, Float
 
 from ..layout import Layout
 from ..problem import Problem, State, Time
-from ..structured import Split
+from ..structured import Split, StructuredField
 
 Part = Callable[[Time, Array], Float[Array, " n"]]
+
+
+def split_of(problem: Problem) -> Split | None:
+    """The parts of the field, or of the drift of a stochastic equation, where it has any."""
+    return problem.field.split if isinstance(problem.field, StructuredField) else None
 
 
 def parts(problem: Problem, layout: Layout, additive: bool = True) -> tuple[Part | None, Part]:
@@ -18,7 +23,7 @@ def parts(problem: Problem, layout: Layout, additive: bool = True) -> tuple[Part
     def on_vectors(part: Callable[[Time, State], State]) -> Part:
         return lambda t, v: layout.vector(part(t, layout.state(v)))
 
-    field = problem.field
-    if additive and isinstance(field, Split):
-        return on_vectors(problem.part(field.explicit)), on_vectors(problem.part(field.implicit))
+    split = split_of(problem) if additive else None
+    if split is not None:
+        return on_vectors(problem.part(split.explicit)), on_vectors(problem.part(split.implicit))
     return None, on_vectors(problem.evaluate)

@@ -13,6 +13,7 @@ from .method import StochasticMethod
 from .milstein import Milstein
 from .obabo import OBABO
 from .shark import ShARK
+from .skencarp import SKenCarp
 from .sosra import SOSRA
 from .sosri import SOSRI
 from .spark import SPaRK
@@ -41,6 +42,7 @@ __all__ = [
     "SPaRK",
     "SRATableau",
     "SRITableau",
+    "SKenCarp",
     "ShARK",
     "Stochastic",
     "StochasticMethod",

@@ -87,7 +87,8 @@ class _Separate:
         gs = [self.g1, *later]
         size = jnp.where(root == 0, 1.0, root)
         squares = jax.tree.map(lambda z: 0.5 * (z * z - self.dt) / size, w)
-        return added(field.apply(trees.combine(_ONCE, gs), w), field.apply(trees.combine(_TWICE, gs), squares))
+        once, twice = ([field.apply(g, z) for g in gs] for z in (w, squares))
+        return added(trees.combine(_ONCE, once), trees.combine(_TWICE, twice))
 
 
 class _Mixed:

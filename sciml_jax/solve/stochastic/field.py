@@ -14,8 +14,9 @@ from ...core.once import once
 from ..noise import IncrementPath, Path
 from ..noise.path import split_shapes
 from ..problem import State, Time
-from ..structured import StructuredField
+from ..structured import Split, StructuredField
 from .forms import ENTRIES, NOISES, ONE, apply, form_of, noise_shape
+from .operators import traced
 
 INTERPRETATIONS = ("ito", "stratonovich")
 
@@ -67,15 +68,21 @@ class Stochastic(StructuredField):
             raise ValueError("sj.Stochastic needs a key: call sj.solve_sde(drift, diffusion, t_span, y0, key, ...)")
 
     def closed(self, close: Callable, t: Time, y: State) -> "Stochastic":
-        drift, diffusion = close(self.drift, t, y), close(self.diffusion, t, y)
-        form = form_of(self.noise, diffusion.out_shape, y)
-        shape = noise_shape(form, diffusion.out_shape, y)
+        whole = self.drift
+        drift = whole.closed(close, t, y) if isinstance(whole, StructuredField) else close(whole, t, y)
+        diffusion, value = traced(self.diffusion, close, t, y)
+        form = form_of(self.noise, value, y)
+        shape = noise_shape(form, value, y)
         path = self.path
         if not isinstance(path, Path):
             path = (IncrementPath if path is None else path)(self.span, shape, self.key)
         if split_shapes(path.shape) != split_shapes(shape):
             raise ValueError(f"the noise of this equation has the shape {shape}, but path= that of {path.shape}")
         return Stochastic(drift, diffusion, self.noise, self.interpretation, path, form=form)
+
+    @property
+    def split(self) -> Split | None:
+        return self.drift if isinstance(self.drift, Split) else None
 
     def increment(self, t: Time, dt: Time) -> State:
         """The noise of a step: W(t + dt) - W(t)."""

@@ -48,4 +48,5 @@ class ShARK(StochasticMethod):
         noise = added(trees.scale(0.4, field.apply(g0, early)), trees.scale(0.6, field.apply(g1, late)))
         y1 = added(y, trees.scale(dt, added(trees.scale(0.4, k1), trees.scale(0.6, k2))), noise)
         drifts = trees.scale(0.6 * dt, trees.subtract(k2, k1))
-        return y1, trees.axpy(1.2, field.apply(trees.subtract(g0, g1), area), drifts)
+        spread = trees.subtract(field.apply(g0, area), field.apply(g1, area))
+        return y1, trees.axpy(1.2, spread, drifts)

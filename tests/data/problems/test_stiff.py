@@ -28,8 +28,11 @@ SMALL_SYSTEMS = {
 def test_references(name):
     p = SMALL_SYSTEMS[name]()
     assert p.stiff and p.reference_digits >= 12
+    # after 1e11 the sum of the species has drifted by the field's rounding, which depends on the compiler's settings:
+    # under some of them Radau's iteration takes minutes
+    method = "LSODA" if name == "rober 1e11" else "Radau"
     # local errors of 1e-9 add up over a few hundred to a few thousand steps
-    np.testing.assert_allclose(scipy_end(p, "Radau", 1e-9), p.reference, rtol=1e-7)
+    np.testing.assert_allclose(scipy_end(p, method, 1e-9), p.reference, rtol=1e-7)
 
 
 def test_two_forms_of_one_oscillator():

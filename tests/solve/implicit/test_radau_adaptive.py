@@ -145,6 +145,16 @@ def test_constraints():
     assert stats_of(sol)["order_changes"] >= 1
 
 
+def test_a_mass_matrix_that_is_not_diagonal():
+    """The capacitors of the transistor amplifier couple nodes; its matrix is singular."""
+    p = problems.transistor_amplifier()
+    assert np.any(p.mass - np.diag(np.diag(p.mass)))
+    options = {"method": sj.RadauIIA(), "mass": p.mass, "rtol": 1e-7, "atol": 1e-7}
+    sol = sj.solve_ode(p.field, p.t_span, p.y0, p.args, **options)
+    # as of the other methods in test_mass
+    np.testing.assert_allclose(sol.y, p.reference, rtol=2e-4, atol=2e-5)
+
+
 # Gradients, lanes
 
 

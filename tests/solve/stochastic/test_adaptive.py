@@ -41,7 +41,7 @@ def growing(t, y, args):
 @cache
 def solved(name):
     """Squared errors, their sum of components, and the steps taken, for many paths at a tolerance."""
-    additive = name in ("SOSRA", "SRA1", "ShARK")
+    additive = name in ("SOSRA", "SRA1", "ShARK", "SKenCarp")
 
     def one(key, rtol):
         path = sj.BrownianTree(SPAN, (2,), key, depth=24, area=True)
@@ -61,7 +61,7 @@ def solved(name):
     return jax.jit(jax.vmap(one, (0, None)))
 
 
-METHODS = ["SRIW1", "SOSRI", "StratonovichHeun", "SPaRK", "SOSRA", "ShARK"]
+METHODS = ["SRIW1", "SOSRI", "StratonovichHeun", "SPaRK", "SOSRA", "ShARK", "SKenCarp"]
 
 
 @pytest.mark.parametrize("name", [METHODS[0], *(pytest.param(n, marks=pytest.mark.slow) for n in METHODS[1:])])

@@ -71,7 +71,7 @@ ORDERS = [
     *(("EulerMaruyama", system, 1.0 if system == "Ornstein-Uhlenbeck" else 0.5) for system in SYSTEMS),
     *(("ImplicitEulerMaruyama", system, order) for system, order in (("Ornstein-Uhlenbeck", 1.0), ("coupled", 0.5))),
     *(("Milstein", system, 1.0) for system in SYSTEMS),
-    *((name, "Ornstein-Uhlenbeck", 1.5) for name in ("SRA1", "SOSRA", "ShARK", "SPaRK")),
+    *((name, "Ornstein-Uhlenbeck", 1.5) for name in ("SRA1", "SOSRA", "ShARK", "SKenCarp", "SPaRK")),
     *((name, system, 1.5) for name in ("SRIW1", "SOSRI") for system in ("geometric", "one noise", "coupled")),
     *(("StratonovichHeun", system, 0.5 if system == "not commuting" else 1.0) for system in SYSTEMS),
     *(
