@@ -83,6 +83,7 @@ def prepare(request: Request) -> Job:
         atol=jax.tree.map(lambda x: jnp.asarray(x, dtype), request.atol),
         norm=_norm(request.norm, y0),
         jacobian=jacobian,
+        constant_steps=not request.controller.adaptive,
     )
     consistent, residual = None, None
     if isinstance(field, FullyImplicit) and request.resume is None and y0.shape[0] <= LARGEST:

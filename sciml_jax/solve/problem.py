@@ -26,6 +26,7 @@ class Problem(eqx.Module):
     - `mass`: the matrix M of $M \dot y = f$, stored by `structure`; `None` for the identity. `mass_inverse`:
       its pseudo-inverse as an array (n, n) or its diagonal (n,), where it was computed. `jacobian`: the user's.
     - `structure`: what is known of the zeros of M and the Jacobian; `None`: nothing.
+    - `constant_steps`: whether a step that fails cannot be repeated with a smaller size; iterations are patient then.
     """
 
     field: Callable
@@ -37,6 +38,7 @@ class Problem(eqx.Module):
     mass_inverse: Any = None
     jacobian: Callable | None = None
     structure: Structure | None = eqx.field(static=True, default=None)
+    constant_steps: bool = eqx.field(static=True, default=False)
 
     def evaluate(self, t: Time, y: State) -> State:
         """The derivative dy/dt at (t, y), in the dtypes of y."""

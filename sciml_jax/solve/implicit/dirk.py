@@ -14,7 +14,7 @@ from ..method import Method, MethodState, Step
 from ..problem import Problem, State, Time
 from .dirk_tableau import DirkTableau
 from .iteration_matrix import corrections, jacobian_at, shifted, structure_of
-from .newton import COUNTS, check_iteration, solve_equations
+from .newton import COUNTS, check_iteration, most_iterations, solve_equations
 from .parts import parts, split_of
 
 
@@ -132,7 +132,9 @@ def dirk_step(
 
             guess: Any = trees.combine(tableau.guess(i), ks)
             tolerance = jnp.maximum(newton_tolerance, measure(rounding * known)).astype(layout.real)
-            k, newton = solve_equations(residual, guess, correct, measure, structure, tolerance, rate)
+            k, newton = solve_equations(
+                residual, guess, correct, measure, structure, tolerance, rate, most_iterations(problem)
+            )
             rate, solves, ok = newton.rate, solves + newton.iterations, ok & newton.ok
             known = known + dt * tableau.gamma * k
         else:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ...linalg import Structure, linear_solver
+from ..problem import Problem
 
 # the work of implicit steps, by name
 COUNTS = ("field_evaluations", "jacobians", "factorisations", "linear_solves", "newton_failures")
@@ -37,6 +38,11 @@ class Converged(NamedTuple):
 Residual = Callable[[Array], Array]
 
 
+def most_iterations(problem: Problem) -> int:
+    """After which a step is better repeated with a smaller size, where it can be."""
+    return 50 if problem.constant_steps else 10
+
+
 def iterate(
     residual: Residual,
     guess: Float[Array, " n"],
@@ -44,7 +50,7 @@ def iterate(
     measure: Callable[[Array], Array],
     tolerance: Float[Array, ""],
     rate: Float[Array, ""],
-    most: int = 10,
+    most: int,
 ) -> tuple[Float[Array, " n"], Converged]:
     r"""Simplified Newton steps $x \leftarrow x + \mathrm{correct}(r(x))$ from a guess.
 
@@ -112,12 +118,13 @@ def solve_equations(
     structure: Structure,
     tolerance: Float[Array, ""],
     rate: Float[Array, ""],
+    most: int,
 ) -> tuple[Float[Array, " n"], Converged]:
     """The root of `residual` near `guess` by `iterate`, as a function of what `residual` has closed over."""
     tolerance, rate = jax.lax.stop_gradient((tolerance, rate))
 
     def solve(residual, x):
-        x, newton = iterate(residual, x, correct, measure, tolerance, rate)
+        x, newton = iterate(residual, x, correct, measure, tolerance, rate, most)
         return x, [newton.ok.astype(rate.dtype), newton.iterations.astype(rate.dtype), newton.rate]
 
     root, (ok, iterations, final) = implicit(residual, guess, structure, solve)

@@ -11,7 +11,7 @@ from ..layout import Layout
 from ..method import Method, MethodState, Step
 from ..problem import Problem, State, Time
 from .iteration_matrix import corrections, jacobian_at, shifted, structure_of
-from .newton import COUNTS, check_iteration, solve_equations
+from .newton import COUNTS, check_iteration, most_iterations, solve_equations
 from .parts import parts
 
 
@@ -123,7 +123,9 @@ class SBDF2(Method):
         rounding = measure(10 * jnp.finfo(layout.real).eps * shift * known)
         tolerance = jnp.maximum(self.newton_tolerance, rounding).astype(layout.real)
         one = jnp.ones((), layout.real)
-        k, newton = solve_equations(residual, old.implicit, correct, measure, structure, tolerance, one)
+        k, newton = solve_equations(
+            residual, old.implicit, correct, measure, structure, tolerance, one, most_iterations(problem)
+        )
         v1 = known + c * k
         e1, y1 = jnp.zeros_like(v1) if explicit is None else explicit(t1, v1), layout.state(v1)
         after = Carry(e1, k, v, old.explicit, old.implicit, jnp.asarray(dt, layout.real), jnp.asarray(True))
