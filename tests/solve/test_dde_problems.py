@@ -31,7 +31,7 @@ def robertson(lib, y, z):
 
 
 def oregonator(lib, y, z):
-    """Epstein & Luo, J. Chem. Phys. 95 (1991) 244-254: relaxation oscillations over six decades."""
+    """Epstein & Luo, J. Chem. Phys. 95 (1991) 244-254: spikes over four decades."""
     first, second, third = 1.34 * 0.06 * y[1], 1.6e9 * y[0] * z[1], 8e3 * 0.06 * y[0]
     return lib.stack([first - second + third - 8e7 * y[0] ** 2, -first - second + third])
 
