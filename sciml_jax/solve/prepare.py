@@ -17,7 +17,7 @@ from .job import Job, Resume
 from .layout import Layout
 from .matrices import Mass, pseudo_inverse, stored_mass, structure, tell_of_cost, user_jacobian
 from .method import Method
-from .problem import Problem, State, as_derivative
+from .problem import Problem, State, as_derivative, check_like
 from .progress import Bar
 from .saving import Save, Steps, Times
 from .step_size import Controller, EqualSteps
@@ -165,7 +165,7 @@ def _mapping(name: str, function: Callable | None, closed, t0, y0, args) -> Call
     """A map from states to states, traced, checked, and cast to the dtypes of the state."""
     if function is None:
         return None
-    _check_like(jax.eval_shape(closed(function), t0, y0, args), y0, name, "state")
+    check_like(jax.eval_shape(closed(function), t0, y0, args), y0, name, "state")
     return closed(lambda t, y, a: as_derivative(function(t, y, a), y))
 
 
@@ -217,39 +217,20 @@ def _field(request: Request, closed, t0, y0, args, static_args) -> tuple[Callabl
         request.method.check(request.field, y0)
         structured = request.field.closed(lambda f, *xs: close(_on_arrays(f, static_args), *xs, args), t0, y0)
         structured = structured.bound(args)
-        _check_like(jax.eval_shape(structured, t0, y0, args), y0, "field", "derivative")
+        check_like(jax.eval_shape(structured, t0, y0, args), y0, "field", "derivative")
         return structured, None
     if not request.has_aux:
         field = closed(request.field)
-        _check_like(jax.eval_shape(field, t0, y0, args), y0, "field", "derivative")
+        check_like(jax.eval_shape(field, t0, y0, args), y0, "field", "derivative")
         return field, None
     out = jax.eval_shape(closed(request.field), t0, y0, args)
     if not (isinstance(out, tuple) and len(out) == 2):
         raise TypeError("has_aux=True: the field must return (dy, aux), a tuple of two")
-    _check_like(out[0], y0, "field", "derivative")
+    check_like(out[0], y0, "field", "derivative")
     return (
         closed(lambda t, y, a: request.field(t, y, a)[0]),
         closed(lambda t, y, a: request.field(t, y, a)[1]),
     )
-
-
-def _check_like(value: PyTree, y0: State, name: str, what: str) -> None:
-    """What a user's function returns must look like the state."""
-    ours: Any = jax.tree.structure(y0)
-    theirs: Any = jax.tree.structure(value)
-    if ours != theirs:
-        hint = ""
-        if isinstance(value, list | tuple) and not isinstance(y0, list | tuple):
-            hint = ": stack the components, jnp.stack([...])"
-            hint += ", or say has_aux=True where it returns auxiliary outputs" if name == "field" else ""
-        wanted, got = trees.describe(y0), trees.describe(value)
-        raise TypeError(f"{name} must return a pytree like y0, {wanted}; it returned {got}{hint}")
-    for (path, want), got in zip(jax.tree.leaves_with_path(y0), jax.tree.leaves(value), strict=True):
-        place = f"y{jax.tree_util.keystr(path)}"
-        if got.shape != want.shape:
-            raise ValueError(f"{name} must return the shapes of y0: {place} is {want.shape}, its {what} {got.shape}")
-        if jnp.issubdtype(got.dtype, jnp.complexfloating) and not jnp.iscomplexobj(want):
-            raise TypeError(f"{name} is complex where {place} is real ({want.dtype}): give a complex y0")
 
 
 def _save(save: Save, ordered: bool, closed, aux, t0, t1, request: Request) -> Save:

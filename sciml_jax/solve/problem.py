@@ -91,9 +91,28 @@ def as_derivative(dy: State, y: State) -> State:
     return jax.tree.map(lambda d, u: jnp.asarray(d, u.dtype), dy, y)
 
 
+def check_like(value: PyTree, y0: State, name: str, what: str) -> None:
+    """Raises `TypeError` or `ValueError` where what a user's function returns does not look like the state."""
+    ours: Any = jax.tree.structure(y0)
+    theirs: Any = jax.tree.structure(value)
+    if ours != theirs:
+        hint = ""
+        if isinstance(value, list | tuple) and not isinstance(y0, list | tuple):
+            hint = ": stack the components, jnp.stack([...])"
+            hint += ", or say has_aux=True where it returns auxiliary outputs" if name == "field" else ""
+        wanted, got = trees.describe(y0), trees.describe(value)
+        raise TypeError(f"{name} must return a pytree like y0, {wanted}; it returned {got}{hint}")
+    for (path, want), got in zip(jax.tree.leaves_with_path(y0), jax.tree.leaves(value), strict=True):
+        place = f"y{jax.tree_util.keystr(path)}"
+        if got.shape != want.shape:
+            raise ValueError(f"{name} must return the shapes of y0: {place} is {want.shape}, its {what} {got.shape}")
+        if jnp.issubdtype(got.dtype, jnp.complexfloating) and not jnp.iscomplexobj(want):
+            raise TypeError(f"{name} is complex where {place} is real ({want.dtype}): give a complex y0")
+
+
 def as_times(ts: Any) -> Any:
     """Times as an array; what is no JAX array stays on the host, so that it can be looked at."""
     return ts if isinstance(ts, jax.Array) else np.asarray(ts, float)
 
 
-__all__ = ["Problem", "State", "Time", "as_derivative", "as_times"]
+__all__ = ["Problem", "State", "Time", "as_derivative", "as_times", "check_like"]

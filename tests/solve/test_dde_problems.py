@@ -5,22 +5,12 @@ from functools import cache
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.integrate import solve_ivp
 
 import sciml_jax as sj
 
+from .test_dde import method_of_steps
+
 # Stiff equations (N. Guglielmi & E. Hairer, Computing 67 (2001) 1-12)
-
-
-def in_pieces(field, history, lag, t1, method, rtol, atol):
-    """SciPy from one multiple of the lag to the next, each piece with the dense solution of the last."""
-    t, y, past = 0.0, np.asarray(history), lambda s: np.asarray(history)
-    while t < t1 - 1e-9:
-        end, before = min(t + lag, t1), past
-        right = lambda s, u, before=before: field(np, u, before(s - lag))  # noqa: E731
-        sol = solve_ivp(right, (t, end), y, method, rtol=rtol, atol=atol, dense_output=True)
-        past, y, t = sol.sol, sol.y[:, -1], end
-    return y
 
 
 def robertson(lib, y, z):
@@ -53,19 +43,17 @@ RADAR5 = {
 @cache
 def reference(name):
     field, history, lag, t1, scale = RADAR5[name]
-    return in_pieces(field, history, lag, t1, "Radau", 1e-10, 1e-10 * np.array(scale))
+    right, before = lambda t, y, z: field(np, y, z), lambda t: history  # noqa: E731
+    return method_of_steps(right, before, lag, t1, history, "Radau", 1e-10, 1e-10 * np.array(scale))
 
 
 @pytest.mark.parametrize("name", RADAR5)
 @pytest.mark.parametrize("method", [sj.Rodas5P(), sj.BDF()], ids=lambda m: type(m).__name__)
 def test_stiff_problems_of_radar5(name, method):
     field, history, lag, t1, scale = RADAR5[name]
-    sol = sj.solve_dde(
-        *(lambda t, y, z, args: field(jnp, y, z[0]), (0.0, t1), np.array(history), lag),
-        method=method,
-        rtol=1e-7,
-        atol=1e-7 * np.array(scale),
-    )
+    options = {"method": method, "rtol": 1e-7, "atol": 1e-7 * np.array(scale)}
+    delayed = lambda t, y, z, args: field(jnp, y, z[0])  # noqa: E731
+    sol = sj.solve_dde(delayed, (0.0, t1), np.array(history), lag, **options)
     # some hundreds of steps of the tolerance; BDF's errors are larger than its tolerance as for ODEs
     np.testing.assert_allclose(sol.y, reference(name), rtol=1e-4 if isinstance(method, sj.BDF) else 1e-5)
     assert int(sol.stats["accepted"]) < 1000
@@ -78,15 +66,12 @@ def test_stiff_problems_of_radar5(name, method):
 @pytest.mark.parametrize("lag", [1e-7, 1e-5])
 def test_a_stiff_term_a_short_time_ago(method, lag):
     """y' = -1e4 (y(t - lag) - cos t): steps of up to a tenth, where the lag times the rate is below pi / 2."""
-    rate, w = 1e4, 1.0
-    options = {"method": method, "rtol": 1e-6, "atol": 1e-6}
+    rate = 1e4
     # y = Re c exp(i t) with i c = -rate (c exp(-i lag) - 1)
-    c = rate / (1j * w + rate * np.exp(-1j * w * lag))
-    sol = sj.solve_dde(
-        lambda t, y, z, args: -rate * (z[0] - jnp.cos(t)),
-        *((0.0, 2.0), lambda t, args: jnp.real(c * jnp.exp(1j * t)), lag),
-        **options,
-    )
+    c = rate / (1j + rate * np.exp(-1j * lag))
+    field = lambda t, y, z, args: -rate * (z[0] - jnp.cos(t))  # noqa: E731
+    history = lambda t, args: jnp.real(c * jnp.exp(1j * t))  # noqa: E731
+    sol = sj.solve_dde(field, (0.0, 2.0), history, lag, method=method, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(sol.y, np.real(c * np.exp(2j)), atol=5e-6)
     assert int(sol.stats["accepted"]) < 60
 
@@ -128,7 +113,7 @@ def antibodies(lib, y, z):
     return lib.stack([-bound, 3 * 0.02 * then - 0.02 * y[0] * y[1], bound, memory])
 
 
-def blood(t1, gamma, supply, q, k, a):
+def blood(maturing, gamma, supply, q, k, a):
     """C3 and C4 (Mahaffy, Bélair & Mackey 1996): red cells, their hormone, and the age at which they are lost."""
 
     def field(lib, y, z):
@@ -136,10 +121,10 @@ def blood(t1, gamma, supply, q, k, a):
         age = 1 - q * lib.exp(gamma * y[2]) / (supply * z[1][1])
         return lib.stack([supply * z[0][1] - gamma * y[0] - q, made, age])
 
-    return field, (lambda y: t1, lambda y: t1 + y[2])
+    return field, (lambda y: maturing, lambda y: maturing + y[2])
 
 
-# field, lags, history before its jump and from it on, where it jumps, y0, end
+# field, lags, history and start, the history before its jump, where it jumps, end
 DDETST = {
     "D2": (antibodies, (lambda y: y[3],), [5.0, 0.1, 0.0, 0.0], None, None, 40.0),
     "C3": (*blood(6.0, 0.001, 0.0031, 0.0275, 2.8, 6570.0), [3.325, 10.0, 120.0], [3.325, 9.5, 120.0], -6.0, 60.0),
@@ -156,10 +141,8 @@ def test_state_dependent_lags_of_ddetst(name):
     # straight lines within steps leave errors of order h^2, a jump that no step meets, that of C3, one of order h
     fine = in_small_steps(field, lags, before, late, t1, 4000)
     options = {} if jump is None else {"discontinuities": (jump,)}
-    sol = sj.solve_dde(
-        *(lambda t, y, z, args: field(jnp, y, z), (0.0, t1)),
-        (lambda t, args: jnp.where(t < jump, early, late)) if jump is not None else late,
-        *([lambda t, y, args, lag=lag: lag(y) for lag in lags],),
-        **{"rtol": 1e-8, "atol": 1e-8, **options},
-    )
+    history = late if jump is None else lambda t, args: jnp.where(t < jump, early, late)
+    delayed = lambda t, y, z, args: field(jnp, y, z)  # noqa: E731
+    state_lags = [lambda t, y, args, lag=lag: lag(y) for lag in lags]
+    sol = sj.solve_dde(delayed, (0.0, t1), history, state_lags, rtol=1e-8, atol=1e-8, **options)
     np.testing.assert_allclose(sol.y, fine, rtol=1e-4 if jump is not None else 1e-5)

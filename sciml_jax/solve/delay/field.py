@@ -9,8 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import PyTree
 
-from ...core import trees
-from ..problem import State, Time, as_derivative
+from ..problem import State, Time, as_derivative, check_like
 from ..structured import StructuredField
 from .history import History, look_up
 from .memory import Memory
@@ -43,7 +42,8 @@ class Delayed(StructuredField):
         """The states at all delayed times."""
         past = lambda s: self.past(s, y, args)  # noqa: E731
         times = [t - self.lag(j, t, y, args) for j in range(len(self.lags))]
-        return tuple(look_up(self.history, past, self.t0, j, s, t, y) for j, s in enumerate(times))
+        states = tuple(look_up(self.history, past, self.t0, j, s, t) for j, s in enumerate(times))
+        return states if self.history is None else self.history.along(states, times, t, y)
 
     def lag(self, j: int, t: Time, y: State, args: PyTree) -> Time:
         """Lag number j at (t, y)."""
@@ -66,12 +66,7 @@ class Delayed(StructuredField):
     def closed(self, close: Callable, t: Time, y: State) -> "Delayed":
         many = (y,) * len(self.lags)
         function = close(lambda t, states, args: self.function(t, *states, args), t, (y, many))
-        given = close(lambda t, y, args: jax.tree.map(jnp.asarray, self.past(t, args)), t, y).out_shape
-        same: Any = jax.tree.structure(given) == jax.tree.structure(y)  # type: ignore[operator]
-        if not same or not all(jax.tree.leaves(jax.tree.map(_fits, given, y))):
-            got, wanted = trees.describe(given), trees.describe(y)
-            raise ValueError(f"history must return states like y0, {wanted}; it returned {got}")
-        past = close(lambda t, y, args: as_derivative(self.past(t, args), y), t, y)
+        past = close(lambda t, y, args: _like(self.past(t, args), y), t, y)
         lags = tuple(close(lag, t, y) if callable(lag) else jnp.asarray(lag, t.dtype) for lag in self.lags)
         for j, lag in enumerate(lags):
             out = jax.tree.leaves(getattr(lag, "out_shape", lag))
@@ -81,7 +76,10 @@ class Delayed(StructuredField):
         return replace(self, **closed, marks=tuple(jnp.asarray(m, t.dtype) for m in self.marks))
 
 
-def _fits(given: Any, x: Any) -> bool:
-    """Whether a leaf of the history can stand for one of the state."""
-    real = not jnp.issubdtype(given.dtype, jnp.complexfloating)
-    return given.shape == x.shape and (real or jnp.issubdtype(x.dtype, jnp.complexfloating))
+def _like(given: PyTree, y: State) -> State:
+    """What the history returned, in the dtypes of the state."""
+    try:
+        check_like(jax.tree.map(jnp.asarray, given), y, "it", "state")
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"history must return states like y0: {error}") from None
+    return as_derivative(given, y)

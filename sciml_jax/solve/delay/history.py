@@ -119,8 +119,8 @@ class History(NamedTuple):
         value = self.method.interpolate(dense, left, right, at)
         return trees.select(nothing, self.y, value)
 
-    def along(self, value: State, s: Time, t: Time, y: State) -> State:
-        r"""What is looked up at s from (t, y): in a step of length h that looks into itself, u being its interpolant,
+    def along(self, states: tuple[State, ...], times: list[Time], t: Time, y: State) -> tuple[State, ...]:
+        r"""States looked up at `times` from (t, y), in a step of length h that looks into itself, u its interpolant:
 
         $$y(s) \approx u(s) + w\,(y - u(t)), \qquad w = \max(0, 1 - (t - s) / h).$$
 
@@ -129,12 +129,13 @@ class History(NamedTuple):
         know of it: a stiff term with a short lag neither keeps the step from settling nor shortens it.
         """
         if self.present is None or self.segments is None:
-            return value
+            return states
         right, now, known = self.present
-        length = right - self.t
-        weight = jnp.clip(1 - (t - s) / jnp.where(length == 0, 1.0, length), 0.0, 1.0)
+        length = jnp.where(right == self.t, 1.0, right - self.t)
         here = trees.select(known, self.method.interpolate(now, self.t, right, t), self.y)
-        return jax.tree.map(lambda v, a, b: v + (weight * (a - b)).astype(v.dtype), value, y, here)
+        apart = trees.subtract(y, here)
+        weights = [jnp.clip(1 - (t - s) / length, 0.0, 1.0) for s in times]
+        return tuple(trees.axpy(w, apart, state) for w, state in zip(weights, states, strict=True))
 
 
 def rounding(t: Time, s: Time) -> Time:
@@ -142,9 +143,7 @@ def rounding(t: Time, s: Time) -> Time:
     return 64 * jnp.finfo(s.dtype).eps * jnp.maximum(jnp.abs(t), jnp.abs(s))
 
 
-def look_up(
-    history: History | None, past: Callable[[Time], State], t0: Time, lag: int, s: Time, end: Time, y: State
-) -> State:
+def look_up(history: History | None, past: Callable[[Time], State], t0: Time, lag: int, s: Time, end: Time) -> State:
     """The state at time s <= end: of the steps so far from t0 on, of the given past before."""
     if history is None:
         return past(jnp.minimum(s, t0))
@@ -154,7 +153,7 @@ def look_up(
     still = jax.lax.stop_gradient(s)
     near = jnp.abs(side - still) <= rounding(end, still)
     before = past(jnp.minimum(jnp.where(near, s + (side - still), side), t0))
-    return history.along(trees.select(side < t0, before, history.state(s, side)), s, end, y)
+    return trees.select(side < t0, before, history.state(s, side))
 
 
 __all__ = ["History", "Kept", "Taps", "look_up", "rounding"]

@@ -86,72 +86,29 @@ def dirk_step(
     dt: Time,
     state: MethodState,
     estimate: Callable[[Float[Array, " n"], Damp], Float[Array, " n"]],
-    kicks: Sequence[Float[Array, " n"] | None] = (),
+    kicks: Sequence[Float[Array, " n"]] = (),
 ) -> Step:
     r"""One step; `state` holds the derivatives at its start (`derivatives_at`).
 
     - `estimate`: makes the error estimate from the difference of the two solutions, with a function that applies
       $(I - h\gamma J)^{-1}$.
-    - `kicks`: what is added to the state in every stage, and with the last stage's to the solution of a stiffly
-      accurate method: noise.
+    - `kicks`: noise that is added to the state in every stage but the first, and the last one's to the solution, of a
+      stiffly accurate method.
     """
     layout = Layout(y)
-    v, structure = layout.vector(y), structure_of(problem, layout)
-    explicit, implicit = parts(problem, layout, tableau.additive)
-    shift = 1 / (dt * tableau.gamma)
-    jac = jacobian_at(problem, structure, layout, implicit, t, v)
-    factors = structure.factorize(shifted(structure, problem, shift, jac))
-    still = jax.lax.stop_gradient((t, v, dt, shift))
-
-    def equation(k: Array) -> Array:  # of a stage at the start of the step: its derivative is that of all stages
-        _, frozen_implicit = parts(problem.frozen, layout, tableau.additive)
-        return (frozen_implicit(still[0], still[1] + still[2] * tableau.gamma * k) - k) * still[3]
-
-    correct = corrections(structure, factors, equation, jnp.zeros_like(v), (t, y, shift))
-    ks = [layout.vector(state.carry[0])]
-    es = [layout.vector(state.carry[1])] if explicit else []
-    ok, solves, rate = jnp.asarray(True), jnp.int32(0), jnp.ones((), layout.real)
-
-    def measure(k):
-        return problem.error_norm(layout.state(dt * tableau.gamma * k), y, y)
-
-    rounding = 10 * jnp.finfo(layout.real).eps * shift
-    nodes = [float(c) for c in tableau.nodes]
-    for i in range(1, tableau.stages):
-        t_i = t + nodes[i] * dt
-        known: Any = trees.axpy(dt, trees.combine(tableau.a[i][:i], ks), v)
-        if i < len(kicks):
-            known = trees.axpy(1.0, kicks[i], known)
-        if explicit:
-            known = trees.axpy(dt, trees.combine(tableau.explicit_a[i], es), known)
-        if tableau.implicit(i):
-
-            def residual(k, t_i=t_i, known=known):
-                # in units in which the derivative is the iteration matrix, but for its sign
-                return (implicit(t_i, known + dt * tableau.gamma * k) - k) * shift
-
-            guess: Any = trees.combine(tableau.guess(i), ks)
-            tolerance = jnp.maximum(newton_tolerance, measure(rounding * known)).astype(layout.real)
-            k, newton = solve_equations(
-                residual, guess, correct, measure, structure, tolerance, rate, most_iterations(problem)
-            )
-            rate, solves, ok = newton.rate, solves + newton.iterations, ok & newton.ok
-            known = known + dt * tableau.gamma * k
-        else:
-            k = implicit(t_i, known)
-        ks.append(k)
-        if explicit:
-            es.append(explicit(t_i, known))
+    v, shift = layout.vector(y), 1 / (dt * tableau.gamma)
+    correct = _corrections(tableau, problem, layout, t, y, dt)
+    ks, es, ok, solves = _stages(tableau, newton_tolerance, problem, layout, t, y, dt, state, correct, kicks)
     v1 = trees.axpy(dt, trees.combine(tableau.b, ks), v)
     if kicks:
         v1 = trees.axpy(1.0, kicks[-1], v1)
     error: Any = trees.combine(tableau.error, ks)
-    if explicit:
+    if es:
         v1 = trees.axpy(dt, trees.combine(tableau.explicit_b or tableau.b, es), v1)
         error = trees.axpy(1.0, trees.combine(tableau.explicit_error or tableau.error, es), error)
     error = estimate(dt * error, lambda x: correct(jax.lax.stop_gradient(x) * shift))
     y1 = layout.state(v1)
-    last = None if explicit else tableau.solution_stage
+    last = None if es else tableau.solution_stage
     accepted = derivatives_at(problem, tableau, t + dt, y1) if last is None else (layout.state(ks[last]),)
     begin, end = _total(state.carry), _total(accepted)
     explicit_stages = sum(not tableau.implicit(i) for i in range(1, tableau.stages))
@@ -172,6 +129,61 @@ def dirk_step(
         counts=counts,
         order=tableau.error_order,
     )
+
+
+def _corrections(tableau: DirkTableau, problem: Problem, layout: Layout, t: Time, y: State, dt: Time) -> Damp:
+    r"""Solves with the matrix of the step, $I / (h\gamma) - J$, a constant to derivatives."""
+    v, structure = layout.vector(y), structure_of(problem, layout)
+    shift = 1 / (dt * tableau.gamma)
+    jac = jacobian_at(problem, structure, layout, parts(problem, layout, tableau.additive)[1], t, v)
+    factors = structure.factorize(shifted(structure, problem, shift, jac))
+    still = jax.lax.stop_gradient((t, v, dt, shift))
+
+    def equation(k: Array) -> Array:  # of a stage at the start of the step: its derivative is that of all stages
+        _, implicit = parts(problem.frozen, layout, tableau.additive)
+        return (implicit(still[0], still[1] + still[2] * tableau.gamma * k) - k) * still[3]
+
+    return corrections(structure, factors, equation, jnp.zeros_like(v), (t, y, shift))
+
+
+def _stages(tableau, newton_tolerance, problem, layout, t, y, dt, state, correct, kicks):
+    """The derivatives in all stages, implicit and explicit (none where there is no explicit part), whether all
+    equations were solved, and by how many corrections."""
+    v, structure, shift = layout.vector(y), structure_of(problem, layout), 1 / (dt * tableau.gamma)
+    explicit, implicit = parts(problem, layout, tableau.additive)
+    ks = [layout.vector(state.carry[0])]
+    es = [layout.vector(state.carry[1])] if explicit else []
+    ok, solves, rate = jnp.asarray(True), jnp.int32(0), jnp.ones((), layout.real)
+
+    def measure(k):
+        return problem.error_norm(layout.state(dt * tableau.gamma * k), y, y)
+
+    rounding, most = 10 * jnp.finfo(layout.real).eps * shift, most_iterations(problem)
+    nodes = [float(c) for c in tableau.nodes]
+    for i in range(1, tableau.stages):
+        t_i = t + nodes[i] * dt
+        known: Any = trees.axpy(dt, trees.combine(tableau.a[i][:i], ks), v)
+        if kicks:
+            known = trees.axpy(1.0, kicks[i - 1], known)
+        if explicit:
+            known = trees.axpy(dt, trees.combine(tableau.explicit_a[i], es), known)
+        if tableau.implicit(i):
+
+            def residual(k, t_i=t_i, known=known):
+                # in units in which the derivative is the iteration matrix, but for its sign
+                return (implicit(t_i, known + dt * tableau.gamma * k) - k) * shift
+
+            guess: Any = trees.combine(tableau.guess(i), ks)
+            tolerance = jnp.maximum(newton_tolerance, measure(rounding * known)).astype(layout.real)
+            k, newton = solve_equations(residual, guess, correct, measure, structure, tolerance, rate, most)
+            rate, solves, ok = newton.rate, solves + newton.iterations, ok & newton.ok
+            known = known + dt * tableau.gamma * k
+        else:
+            k = implicit(t_i, known)
+        ks.append(k)
+        if explicit:
+            es.append(explicit(t_i, known))
+    return ks, es, ok, solves
 
 
 def derivatives_at(problem: Problem, tableau: DirkTableau, t: Time, y: State) -> tuple[State, ...]:

@@ -122,7 +122,7 @@ class SKenCarp(StochasticMethod):
             return jax.lax.stop_gradient(jnp.abs(error) + noise)
 
         how = (self.tableau, self.newton_tolerance)
-        step = dirk_step(*how, problem, t, y, dt, state, estimate, [None, *kicks, last])
+        step = dirk_step(*how, problem, t, y, dt, state, estimate, [*kicks, last])
         counts = {**step.counts, "diffusion_evaluations": 2, "linear_solves": step.counts["linear_solves"] + 2}
         # between h^1.5, with which the estimate of noise shrinks, and h^3, that of the drift: steps settle for both
         return step._replace(dense=Ends(y, step.y), counts=counts, order=2)

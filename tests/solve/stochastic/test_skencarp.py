@@ -1,6 +1,6 @@
 """SKenCarp: conditions of its noise, stiff equations, steps that leave out small fluctuations, parts, gradients."""
 
-from functools import cache
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -42,30 +42,22 @@ def test_the_conditions_of_strong_order_three_halves():
 
 def test_without_noise_it_is_kencarp3():
     options = {"steps": 10, "rtol": 1e-12, "atol": 1e-12}
-    noisy = sj.solve_sde(
-        *(fast_and_slow, lambda t, y, args: 0 * y, SPAN, np.ones(2), KEY, 5.0),
-        **(options | {"noise": "additive", "method": sj.SKenCarp()}),
-    )
+    none, kind = lambda t, y, args: 0 * y, {"noise": "additive", "method": sj.SKenCarp()}  # noqa: E731
+    noisy = sj.solve_sde(fast_and_slow, none, SPAN, np.ones(2), KEY, 5.0, **kind, **options)
     plain = sj.solve_ode(fast_and_slow, SPAN, np.ones(2), 5.0, method=sj.KenCarp3(), **options)
     np.testing.assert_allclose(noisy.y, plain.y, rtol=1e-12)
 
 
-@cache
-def paths():
-    """Solves and references on one path for each of many keys, for any rate and tolerance."""
-
-    def one(key, rate, tolerance):
-        tree = sj.BrownianTree(SPAN, (2,), key, depth=24, area=True)
-        options = {"noise": "additive", "path": tree, "throw": False}
-        y0 = np.array([1.0, 0.0])
-        sol = sj.solve_sde(
-            *(fast_and_slow, constant, SPAN, y0, None, rate),
-            **(options | {"method": sj.SKenCarp(), "rtol": tolerance, "atol": tolerance}),
-        )
-        fine = sj.solve_sde(*(fast_and_slow, constant, SPAN, y0, None, rate), method=sj.ShARK(), steps=4096, **options)
-        return sol.y - fine.y, sol.stats["accepted"], sol.result == sj.RESULT.successful
-
-    return jax.jit(jax.vmap(one, (0, None, None)))
+@jax.jit
+@partial(jax.vmap, in_axes=(0, None, None))
+def paths(key, rate, tolerance):
+    """The error of a solve with tolerances, on one path, its steps, and whether it succeeded."""
+    tree = sj.BrownianTree(SPAN, (2,), key, depth=24, area=True)
+    given = (fast_and_slow, constant, SPAN, np.array([1.0, 0.0]), None, rate)
+    options = {"noise": "additive", "path": tree, "throw": False}
+    sol = sj.solve_sde(*given, method=sj.SKenCarp(), rtol=tolerance, atol=tolerance, **options)
+    fine = sj.solve_sde(*given, method=sj.ShARK(), steps=4096, **options)
+    return sol.y - fine.y, sol.stats["accepted"], sol.result == sj.RESULT.successful
 
 
 def test_steps_resolve_fluctuations_above_the_tolerance_only():
@@ -73,7 +65,7 @@ def test_steps_resolve_fluctuations_above_the_tolerance_only():
     keys = jax.random.split(KEY, 20)
     steps = []
     for tolerance in (1e-2, 3e-4):
-        gaps, accepted, done = paths()(keys, 1000.0, tolerance)
+        gaps, accepted, done = paths(keys, 1000.0, tolerance)
         assert bool(jnp.all(done))
         # the tolerance is that of a step, of which components share the root mean square
         assert np.all(np.sqrt(np.mean(np.asarray(gaps) ** 2, axis=0)) < 3 * tolerance)
@@ -83,8 +75,8 @@ def test_steps_resolve_fluctuations_above_the_tolerance_only():
 
 
 def test_stationary_variance_of_a_stiff_equation():
-    """Of steps far longer than the decay the solution is g (w_x X + w_w (dW - X)) at the end of one, and nothing of
-    those before is left: as z = rate h grows, the noise is divided by gamma z."""
+    """Steps far longer than the decay leave nothing of those before: the variance is that of the noise of the last one,
+    through its stages."""
     rate, size, n, steps = 1e6, 1e3, 4000, 10
     options = {"noise": "additive", "method": sj.SKenCarp(), "steps": steps}
     pull = lambda t, y, args: -rate * (y - jnp.cos(t))  # noqa: E731
@@ -97,7 +89,7 @@ def test_stationary_variance_of_a_stiff_equation():
     variance = size**2 * h * (weights[0] ** 2 + weights[0] * weights[1] + weights[1] ** 2 / 3)
     assert abs(y.var() - variance) < 4.5 * variance * np.sqrt(2 / n)
     assert abs(y.mean() - np.cos(1.0)) < 4.5 * np.sqrt(variance / n) + 1 / rate
-    # implicit Euler's method would leave size^2 h / z^2; the exact process has size^2 / (2 rate)
+    # that of the process itself
     assert variance < size**2 / (2 * rate)
 
 
