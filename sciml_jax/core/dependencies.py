@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
-from .primitives import opened, scan_parts
+from .primitives import called, linear_solve_parts, opened, scan_parts
 
 
 def depends(jaxpr: Jaxpr, marked: Sequence[bool], *, differentiably: bool = False) -> list[bool]:
@@ -80,3 +80,25 @@ def _scan(eqn: JaxprEqn, inputs: list[bool], differentiably: bool) -> list[bool]
         if new == carry:
             return carry + out[n_carry:]
         carry = new
+
+
+def inside(eqn: JaxprEqn, inputs: list[bool]) -> list[tuple[Jaxpr, list[bool]]]:
+    """The jaxprs that an equation runs, and which of their inputs depend on its marked inputs: none where it is no
+    call, loop, branch or linear solve."""
+    match eqn.primitive.name:
+        case "while":
+            n_cond, n_body = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
+            carry = depends_in(eqn, inputs)
+            cond, body = _inside(eqn.params["cond_jaxpr"]), _inside(eqn.params["body_jaxpr"])
+            return [(cond, inputs[:n_cond] + carry), (body, inputs[n_cond : n_cond + n_body] + carry)]
+        case "scan":
+            n_consts, n_carry = scan_parts(eqn)
+            carry = depends_in(eqn, inputs)[:n_carry]
+            return [(_inside(eqn.params["jaxpr"]), inputs[:n_consts] + carry + inputs[n_consts + n_carry :])]
+        case "cond":
+            return [(_inside(branch), inputs[1:]) for branch in eqn.params["branches"]]
+        case "custom_linear_solve":
+            jaxpr, _, taken = linear_solve_parts(eqn)
+            return [(jaxpr, inputs[taken] + inputs[sum(eqn.params["const_lengths"]) :])]
+    found = called(eqn)
+    return [] if found is None else [(found[0], inputs)]

@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.custom_batching import custom_vmap
 from jax.custom_derivatives import SymbolicZero
-from jax.extend.core import ClosedJaxpr, Primitive, jaxpr_as_fun
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Primitive, jaxpr_as_fun
 from jax.interpreters import batching, mlir
 from jaxtyping import Array, Bool
 
 from .dependencies import depends
+from .primitives import opened
 
 Carry = TypeVar("Carry")
 Buffers = TypeVar("Buffers")
@@ -154,27 +155,39 @@ def _run(spec: _Spec, *operands):
     return differentiable(*operands)
 
 
-lane_active_p = Primitive("lane_active")
-"""Whether this lane goes on: the identity on a scalar, by which an interpreter of jaxprs knows these loops.
+mark_p = Primitive("loop_mark")
+"""The identity, by which an interpreter of jaxprs knows these loops and what is what in them.
 
-In a condition it marks the predicate, with the number of `carried` leaves that a finished lane must keep; in a body,
-with `None`, it stands for `on`.
+`role` is `"active"` for the predicate in a condition, and in a body `"on"` for what stands for `on`, `"buffer"` for a
+buffer, which the body itself leaves alone in a lane that has finished.
 """
-lane_active_p.def_impl(lambda x, *, carried: x)
-lane_active_p.def_abstract_eval(lambda x, *, carried: x)
-mlir.register_lowering(lane_active_p, lambda context, x, *, carried: [x])
-batching.defvectorized(lane_active_p)
+mark_p.def_impl(lambda x, *, role: x)
+mark_p.def_abstract_eval(lambda x, *, role: x)
+mlir.register_lowering(mark_p, lambda context, x, *, role: [x])
+batching.defvectorized(mark_p)
+
+
+def is_loop(jaxpr: Jaxpr) -> bool:
+    """Whether a jaxpr is what `while_loop` of this file becomes."""
+    loops = [eqn.params["cond_jaxpr"] for eqn in jaxpr.eqns if eqn.primitive.name == "while"]
+    return any(eqn.primitive is mark_p for cond in loops for eqn in opened(cond)[0].eqns)
+
+
+def buffers_of(body: Jaxpr) -> list[bool]:
+    """Which results of a loop's body are buffers."""
+    marked = {eqn.outvars[0] for eqn in body.eqns if eqn.primitive is mark_p and eqn.params["role"] == "buffer"}
+    return [not isinstance(v, Literal) and v in marked for v in body.outvars]
 
 
 def _lower(spec: _Spec, *operands):
     consts, carry, buffers = spec.split(operands)
-    n = spec.n_carry
 
     def cond(state):
-        return lane_active_p.bind(jnp.any(spec.active(consts, state[0])), carried=n)
+        return mark_p.bind(jnp.any(spec.active(consts, state[0])), role="active")
 
     def body(state):
-        return spec.body(consts, lane_active_p.bind(jnp.asarray(True), carried=None), *state)
+        carry, buffers = spec.body(consts, mark_p.bind(jnp.asarray(True), role="on"), *state)
+        return carry, [mark_p.bind(jnp.asarray(x), role="buffer") for x in buffers]
 
     carry, buffers = jax.lax.while_loop(cond, body, (carry, buffers))
     return [*carry, *buffers]

@@ -17,7 +17,7 @@ ELEMENTWISE = frozenset(
         *("copy", "copy_p", "cos", "cosh", "digamma", "div", "eq", "erf", "erf_inv", "erfc", "exp", "exp2", "expm1"),
         *("floor", "ge", "gt", "igamma", "igammac", "imag", "integer_pow", "is_finite", "le", "lgamma", "log", "log1p"),
         *("logistic", "lt", "max", "min", "mul", "ne", "neg", "nextafter", "not", "once", "or", "polygamma"),
-        *("population_count", "pow"),
+        *("population_count", "pow", "eq_to", "le_to", "lt_to"),
         *("random_gamma_grad", "real", "reduce_precision", "regularized_incomplete_beta", "rem", "round", "rsqrt"),
         *("select_n", "shift_left", "shift_right_arithmetic", "shift_right_logical", "sign", "sin", "sinh", "sqrt"),
         *("square", "stop_gradient", "sub", "tan", "tanh", "xor", "zeta"),

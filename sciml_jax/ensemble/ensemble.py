@@ -26,12 +26,10 @@ from .lanes import run_lanes
 from .report import report_many
 from .sharded import automatic, on_mesh
 from .streams import in_streams
-from .suits import unsuited
+from .suits import together, unsuited
 from .threads import cores
 from .work import by_work, put_back, taken
 
-# trajectories of a chunk: with more, XLA no longer makes one function of the loop (Rosenbrock steps are long code)
-_LANES, _IMPLICIT_LANES = 64, 16
 _WARP = 32  # trajectories of a program of a kernel, which wait for the slowest of them
 _MANY = 16_384  # trajectories from which threads are worth their pieces, however cheap one is
 _FEWEST = 4  # trajectories for which lanes are worth their code
@@ -70,8 +68,8 @@ def solve_ensemble(
       times faster for small systems on CPU. `"kernel"` is the same in one kernel of a GPU, for solves whose every
       array has 256 entries at most (final states, few saved times); for others it warns, with the reason, and batches.
       `"auto"` chooses between the first two by platform, field and number.
-    - `chunk`: trajectories that run together (lanes: 64, and 16 with implicit methods; kernels: 32; vmap: all). Memory
-      beside the results is that of one chunk.
+    - `chunk`: trajectories that run together (lanes: 64, with implicit methods 32 or 16; kernels: 32; vmap: all).
+      Memory beside the results is that of one chunk.
     - `streams`: threads that share the trajectories out among them, on CPU and outside `jit`; by default one a core
       from 16,384 trajectories on. Fewer are worth it where each takes long.
     - `mesh`: a `jax.sharding.Mesh`, over all axes of which the trajectories are shared out; every device runs its own
@@ -81,7 +79,8 @@ def solve_ensemble(
       earlier solve, or a parameter that makes it hard. Trajectories of like work then run together: what runs together
       ends with its slowest. Worth it where parameters are in no order and work differs by a factor of two and more.
     - `gradient`: `sj.Recorded()` by default: reverse mode, in which a chunk is solved again before it is pulled back;
-      `sj.Forward()` for forward mode, in the same lanes.
+      `sj.Forward()` for forward mode, in the same lanes. What is recorded has room for `max_steps` times in every lane:
+      give fewer than the 100,000 by default (10,240 Lorenz, gradient: 5 microseconds each with 2,000, 47 with 100,000).
     - `throw`: raise `sj.SolveError` if any trajectory failed; by default look at `sol.result`.
     - `progress`: a progress bar over the trajectories, outside `jit` and without a mesh.
     - `options`: everything else that `solve_ode` takes: `method`, `rtol`, `atol`, `save`, `events`, `dt`, ...
@@ -170,13 +169,14 @@ def _solve(field, settings: tuple, parts: Split, gradient: Gradient, options: di
     n = jax.tree.leaves(parts.rows)[0].shape[0]
     platform = mesh.devices.flat[0].platform if mesh else jax.default_backend()
     lanes = chunk or _WARP
+    varying = jax.tree.leaves((jax.tree.map(lambda x: False, shared), jax.tree.map(lambda x: True, parts.rows)))
     if backend == "kernel":
         why = no_kernel(solve, shared, parts.rows, lanes)
         if why:
             warnings.warn(f"the solve does not become a kernel, and runs as under vmap: {why}", stacklevel=2)
         backend = "vmap" if why else "kernel"
     elif backend == "auto":
-        worth = platform == "cpu" and n >= _FEWEST and unsuited(solve.jaxpr) is None
+        worth = platform == "cpu" and n >= _FEWEST and unsuited(solve.jaxpr, varying) is None
         backend = "lanes" if worth else "vmap"
     implicit = isinstance(method := options.get("method"), Method) and method.uses_jacobian
     forward = {"forward_mode": gradient.forward_mode}
@@ -188,7 +188,7 @@ def _solve(field, settings: tuple, parts: Split, gradient: Gradient, options: di
         if backend == "kernel":
             return run_kernel(solve, shared, rows, lanes=lanes, interpret=platform != "gpu", **forward)
         if backend == "lanes":
-            size = chunk or (_IMPLICIT_LANES if implicit else _LANES)
+            size = chunk or together(solve.jaxpr, varying, implicit)
             run = partial(run_lanes, solve, shared, **forward)
         else:
             size, run = chunk or count, jax.vmap(lambda row: solve(shared, row))

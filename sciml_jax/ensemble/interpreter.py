@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, jaxpr_as_fun
 from jaxtyping import Array
 
-from ..core.loop import lane_active_p
+from ..core.loop import is_loop, mark_p
 from ..core.primitives import called, dtype_of, size_of
 from .rules import RULES, loops
 from .values import LARGEST, Stacked, Value, stack, unstack, varies
@@ -19,15 +19,14 @@ class NotInLanes(TypeError):
 
 
 class Interpreter:
-    """The state of one run: how many lanes there are, which of them the innermost loop still turns, and a one that the
-    compiler does not know to be one.
+    """The state of one run: how many lanes there are, and which of them the innermost loop still turns.
 
     With `strict=True` an operation without a rule raises `NotInLanes`; else it runs as `jax.vmap` would run it, on
     the stack of all lanes. A rule takes the interpreter, an equation and its operands, and returns its outputs.
     """
 
-    def __init__(self, lanes: int, strict: bool = False, one: Array | None = None):
-        self.lanes, self.strict, self.one = lanes, strict, one
+    def __init__(self, lanes: int, strict: bool = False):
+        self.lanes, self.strict = lanes, strict
         self.predicate: Value = True
 
     def run(self, jaxpr: Jaxpr, consts, operands) -> list[Value]:
@@ -44,8 +43,8 @@ class Interpreter:
 
     def equation(self, jaxpr: Jaxpr, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
         """The outputs of one equation."""
-        if eqn.primitive is lane_active_p:
-            return [self.predicate] if eqn.params["carried"] is None else operands
+        if eqn.primitive is mark_p:
+            return [self.predicate] if eqn.params["role"] == "on" else operands
         if not any(map(varies, operands)):
             if is_constant(eqn, operands) and (self.strict or _is_index(eqn)):
                 return at_once(jaxpr, eqn, operands)
@@ -53,8 +52,9 @@ class Interpreter:
                 return evaluate(jaxpr, eqn, operands)
         stacked = any(isinstance(x, Stacked) for x in operands)
         inner = called(eqn)
-        # a function with its own rule for batches keeps it where it works on large arrays
-        if inner is not None and not (stacked and eqn.primitive.name == "custom_vmap_call"):
+        # a function with its own rule for batches keeps it where it works on large arrays, if it is no solver's loop
+        batches = stacked and eqn.primitive.name == "custom_vmap_call"
+        if inner is not None and not (batches and not is_loop(inner[0])):
             return self.run(*inner, operands)
         name = eqn.primitive.name
         if name in loops.RULES and (outputs := loops.RULES[name](self, eqn, operands)) is not NotImplemented:
@@ -78,7 +78,9 @@ class Interpreter:
         full = [stack(x, self.lanes) if varies(x) else x for x in operands]
         axes = [0 if varies(x) else None for x in operands]
         run = jax.vmap(lambda *xs: evaluate(jaxpr, eqn, xs), in_axes=axes, axis_size=self.lanes)
-        return [unstack(x) for x in run(*full)]
+        # a buffer that a row was written to stays whole
+        buffers = {x.shape for x in operands if isinstance(x, Stacked)}
+        return [Stacked(x) if x.shape[1:] in buffers else unstack(x) for x in run(*full)]
 
 
 def _is_index(eqn: JaxprEqn) -> bool:

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, PyTree
+from jaxtyping import PyTree
 
 from ..core import Closed
 from ..solve.sensitivity.leaves import is_inexact
@@ -74,20 +74,9 @@ def _interpret(function, arrays, *, strict: bool) -> PyTree:
     row = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), mapped)
     closed, out = jax.make_jaxpr(function, return_shape=True)(captured, shared, row)
     operands = [*jax.tree.leaves((captured, shared)), *map(unstack, jax.tree.leaves(mapped))]
-    values = Interpreter(lanes, strict, _hidden_one(mapped)).run(closed.jaxpr, closed.consts, operands)
+    values = Interpreter(lanes, strict).run(closed.jaxpr, closed.consts, operands)
     flat = [stack(value, lanes) for value in values]
     return jax.tree.unflatten(jax.tree.structure(out), flat)
-
-
-def _hidden_one(rows: PyTree) -> Array | None:
-    """One, as a number that depends on the data as far as the compiler can see."""
-    numbers = [x for x in jax.tree.leaves(rows) if jnp.issubdtype(x.dtype, jnp.number) and x.size]
-    if not numbers:
-        return None
-    smallest = jax.lax.stop_gradient(min(numbers, key=lambda x: x.size))
-    if jnp.issubdtype(smallest.dtype, jnp.integer):  # keys of random numbers, say: a square is never 4k + 3
-        return jnp.where(jnp.max(smallest * smallest % 4) == 3, 0.5, 1.0)
-    return jnp.where(jnp.max(jnp.real(smallest)) > jnp.inf, 0.5, 1.0)
 
 
 def _forward(function, evaluate: Evaluate, moving, still, *, apart: bool) -> PyTree:

@@ -1,49 +1,67 @@
 """Whether a solve is worth running in lanes: how much code it would be, and what has no rule."""
 
 import math
+from collections.abc import Sequence
 
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
+from jax.extend.core import Jaxpr, JaxprEqn, Literal
 
-from ..core.primitives import called, linear_solve_parts, opened, shape_of, size_of
+from ..core.dependencies import depends_in, inside
+from ..core.primitives import shape_of, size_of
 from .rules import RULES
 from .rules.loops import turns
 from .values import LARGEST
 
 MOST = 20_000  # scalar operations; they take about a minute to compile
-_HARMLESS = frozenset(("platform_index", "lane_active", "random_seed", "random_wrap", "random_unwrap"))
+_LONG = 2_500  # scalar operations of an implicit solve in which 16 lanes are faster than 32
+_HARMLESS = frozenset(("platform_index", "loop_mark", "random_seed", "random_wrap", "random_unwrap"))
 
 
 class Code(Exception):
     """Why a jaxpr does not suit lanes."""
 
 
-def unsuited(jaxpr: Jaxpr) -> str | None:
-    """Why a solve should not run in lanes, if it should not; read from its jaxpr, at next to no cost."""
+def unsuited(jaxpr: Jaxpr, varying: Sequence[bool]) -> str | None:
+    """Why a solve should not run in lanes, if it should not; `varying` tells which operands differ between them. Read
+    from its jaxpr, at next to no cost."""
     try:
-        scalars = _count(jaxpr)
+        scalars = _count(jaxpr, varying)
     except Code as why:
         return str(why)
     return f"{scalars} scalar operations, more than {MOST}" if scalars > MOST else None
 
 
-def _count(jaxpr: Jaxpr) -> int:
-    return sum(_operations(eqn) for eqn in jaxpr.eqns)
+def together(jaxpr: Jaxpr, varying: Sequence[bool], implicit: bool) -> int:
+    """How many trajectories are best run together, by methods with or without matrices.
+
+    With more, XLA makes no single function of the loop any more, or its arrays leave the core's first cache.
+    """
+    if not implicit:
+        return 64
+    try:
+        return 16 if _count(jaxpr, varying) > _LONG else 32
+    except Code:
+        return 16
 
 
-def _operations(eqn: JaxprEqn) -> int:
+def _count(jaxpr: Jaxpr, varying: Sequence[bool]) -> int:
+    known = dict(zip(jaxpr.invars, varying, strict=True))
+    total = 0
+    for eqn in jaxpr.eqns:
+        inputs = [not isinstance(atom, Literal) and known.get(atom, False) for atom in eqn.invars]
+        if not any(inputs):  # runs once for all lanes
+            continue
+        total += _operations(eqn, inputs)
+        known.update(zip(eqn.outvars, depends_in(eqn, inputs), strict=True))
+    return total
+
+
+def _operations(eqn: JaxprEqn, varying: list[bool]) -> int:
     """The number of operations on scalars that an equation becomes."""
     name = eqn.primitive.name
-    inner = called(eqn)
-    if inner is not None:
-        return _count(inner[0])
-    if name == "scan":
-        return turns(eqn) * _count(opened(eqn.params["jaxpr"])[0])
-    if name == "custom_linear_solve":
-        return _count(linear_solve_parts(eqn)[0])
-    nested = [v for v in eqn.params.values() if isinstance(v, Jaxpr | ClosedJaxpr)]
-    if name in ("while", "cond"):
-        nested += list(eqn.params.get("branches", ()))
-        return sum(_count(opened(j)[0]) for j in nested)
+    nested = inside(eqn, varying)
+    if nested:
+        times = turns(eqn) if name == "scan" else 1
+        return times * sum(_count(jaxpr, marks) for jaxpr, marks in nested)
     if name not in RULES and name not in _HARMLESS and eqn.invars:
         raise Code(f"{name} has no rule")
     if any(size_of(v) > LARGEST for v in eqn.outvars):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, PyTree
 
 from ..core import RESULT, either, trees, when, while_loop
+from ..core.once import once
 from . import events as ev
 from .job import Job, Outcome, Resume
 from .method import Method, MethodState, Phase, Step
@@ -257,10 +258,10 @@ def _judge(job: Job, loop: Loop, step: Step, dt: Time, h: Time, reached, directi
     if not job.controller.adaptive:
         finite = trees.all_finite(step.y)
         return finite & step.ok, finite, loop.control, dt
-    squared = jax.lax.stop_gradient(job.problem.error_norm_squared(step.error, loop.y, step.y))
+    squared = once(jax.lax.stop_gradient(job.problem.error_norm_squared(step.error, loop.y, step.y)))
     finite = jnp.isfinite(squared)
     squared = jnp.where(finite, squared, jnp.inf)
-    accept = (squared <= 1) & step.ok
+    accept = once((squared <= 1) & step.ok)
     # a zero error may grow the step as far as the controller lets it, and must not weigh on the steps that follow
     log_error = 0.5 * jnp.log(jnp.maximum(squared, 1e-16))
     verdict = job.controller.control(log_error, step.order, loop.control)

@@ -42,6 +42,7 @@ class Problem(eqx.Module):
 
     def evaluate(self, t: Time, y: State) -> State:
         """The derivative dy/dt at (t, y), in the dtypes of y."""
+        y = once(y)
         return once(as_derivative(self.field(t, y, self.args), y))
 
     def derivative(self, t: Time, y: State) -> State:

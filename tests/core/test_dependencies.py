@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sciml_jax.core.dependencies import depends
+from sciml_jax.core.dependencies import depends, depends_in, inside
 
 Q = jax.lax.stop_gradient
 T, F = True, False
@@ -80,3 +80,29 @@ def test_dependences_are_never_missed():
         derivative = jax.jvp(mix, args, tuple(float(m) for m in marked))[1]
         found = depends(jaxpr, marked, differentiably=True)
         assert all(mark or dot == 0 for mark, dot in zip(found, derivative, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "want"),
+    [
+        ("products", []),
+        ("inside jit", [1]),
+        ("the length of a loop", [3, 3]),  # condition and body: all that is carried
+        ("chain from the middle", [2]),
+        ("scan over rows", [1]),
+        ("cond", [1, 1]),
+    ],
+)
+def test_what_is_marked_inside(name, want):
+    """How many inputs of every inner jaxpr; in which places is JAX's own affair."""
+    function, args, marked, _, _ = CASES[name]
+    jaxpr = jax.make_jaxpr(function)(*args).jaxpr
+    known = dict(zip(jaxpr.invars, marked, strict=True))
+    found = []
+    for eqn in jaxpr.eqns:
+        inputs = [not hasattr(v, "val") and known.get(v, False) for v in eqn.invars]
+        known.update(zip(eqn.outvars, depends_in(eqn, inputs), strict=True))
+        for inner, marks in inside(eqn, inputs):
+            assert len(marks) == len(inner.invars)
+            found.append(sum(marks))
+    assert found == want

@@ -336,14 +336,59 @@ def test_it_goes_through_jit_and_vmap():
     np.testing.assert_allclose(lanes, batch, rtol=1e-12)
 
 
-def test_auto_takes_lanes_where_they_suit():
-    def text(field, start, backend):
-        run = lambda r: sj.solve_ensemble(field, (0.0, 1.0), start, r, in_axes=(None, 0), backend=backend)  # noqa: E731
-        return jax.jit(run).lower(RATES).as_text()
+def forced(t, y, rate):
+    """With an input that all share, looked up in a table."""
+    return oscillator(t, y, rate) + jnp.interp(t, np.linspace(0.0, 1.0, 5), np.ones(5))
 
-    assert text(oscillator, START, "auto") == text(oscillator, START, "lanes") != text(oscillator, START, "vmap")
-    wide = lambda t, y, rate: -rate * jnp.fft.fft(y).real  # noqa: E731
-    assert text(wide, np.ones(64), "auto") == text(wide, np.ones(64), "vmap")
+
+@pytest.mark.parametrize(
+    ("field", "start", "options", "suited"),
+    [
+        (oscillator, START, {}, True),
+        (oscillator, START, {"save": np.linspace(0.0, 1.0, 5)}, True),  # sorted once, for all
+        (oscillator, START, {"save": [1.0, 0.5]}, True),
+        (forced, START, {}, True),
+        (lambda t, y, rate: -rate * jnp.sort(y), START, {}, False),
+        (lambda t, y, rate: -rate * jnp.fft.fft(y).real, np.ones(64), {}, False),
+    ],
+    ids=["plain", "times", "list of times", "forced", "sorted", "transformed"],
+)
+def test_auto_takes_lanes_where_they_suit(field, start, options, suited):
+    def text(backend):
+        many = lambda r: sj.solve_ensemble(field, (0.0, 1.0), start, r, in_axes=(None, 0), backend=backend, **options)
+        return jax.jit(many).lower(RATES).as_text()
+
+    auto, lanes, vmap = map(text, ("auto", "lanes", "vmap"))
+    assert lanes != vmap
+    assert auto == (lanes if suited else vmap)
+
+
+def equations(jaxpr):
+    """All equations of a jaxpr, inner ones included."""
+    for eqn in jaxpr.eqns:
+        yield eqn
+        for value in jax.tree.leaves(eqn.params, is_leaf=lambda v: hasattr(v, "eqns") or hasattr(v, "jaxpr")):
+            inner = getattr(value, "jaxpr", value)
+            if hasattr(inner, "eqns"):
+                yield from equations(inner)
+
+
+@pytest.mark.parametrize("part", ["recorded", "saved"])
+def test_lanes_write_into_buffers_and_never_choose_or_rebuild_them(part):
+    """A row a step: whatever makes an array of a buffer's size anew in a loop costs a hundred times the step."""
+    rows, chunk = 999, 4
+
+    def end(rates):
+        save = np.linspace(0.0, 1.0, rows) if part == "saved" else None
+        options = {"backend": "lanes", "chunk": chunk, "max_steps": rows, "save": save}
+        return jnp.sum(sj.solve_ensemble(oscillator, (0.0, 1.0), START, rates, in_axes=(None, 0), **options).y)
+
+    jaxpr = jax.make_jaxpr(jax.grad(end) if part == "recorded" else end)(RATES).jaxpr
+    bodies = [e.params["body_jaxpr"].jaxpr for e in equations(jaxpr) if e.primitive.name == "while"]
+    wide = [e for body in bodies for e in equations(body) if any(v.aval.size >= rows * chunk for v in e.outvars)]
+    in_place = {"while", "cond", "dynamic_update_slice", "scatter", "loop_mark", "jit", "custom_vmap_call"}
+    assert any(e.primitive.name == "dynamic_update_slice" for e in wide)
+    assert {e.primitive.name for e in wide} <= in_place | {"custom_jvp_call"}
 
 
 MISTAKES = {

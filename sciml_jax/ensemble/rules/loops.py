@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from ...core.closure import equations
 from ...core.dependencies import depends_in
-from ...core.loop import lane_active_p
+from ...core.loop import buffers_of
 from ...core.primitives import dtype_of, linear_solve_parts, opened, scan_parts, shape_of, size_of
 from ..values import LARGEST, Scalars, Stacked, Value, as_entries, scalars, stack, unstack, varies, widened
 
@@ -70,20 +70,15 @@ def _predicate(run, jaxpr: Jaxpr, consts, operands) -> Array:
 def while_loop(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
     """Turns while any lane does. A lane that has finished keeps what it carries.
 
-    In a loop of `sciml_jax.core.while_loop`, which says so in its condition, only the carry is kept so: its buffers
-    are left to the body, which knows from `on` where nothing must be written.
+    Buffers of a loop of `sciml_jax.core.while_loop` are left to its body, which knows from `on` where nothing must be
+    written.
     """
     n_cond, n_body = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
     (cond, cond_consts), (body, body_consts) = opened(eqn.params["cond_jaxpr"]), opened(eqn.params["body_jaxpr"])
     of_cond, of_body = operands[:n_cond], operands[n_cond : n_cond + n_body]
     start, atoms = operands[n_cond + n_body :], body.invars[n_body:]
-    masked = [e.params["carried"] for e in cond.eqns if e.primitive is lane_active_p]
-    carried = masked[0] if masked else len(start)
-    differs = _differs(run, eqn, operands)
-    layouts = [
-        Layout.of(a, d, large=i >= carried and not run.strict)
-        for i, (a, d) in enumerate(zip(atoms, differs, strict=True))
-    ]
+    buffers, differs = buffers_of(body), _differs(run, eqn, operands)
+    layouts = [Layout.of(a, d, large=b and not run.strict) for a, d, b in zip(atoms, differs, buffers, strict=True)]
 
     def values(state):
         return [layout.unpack(part) for layout, part in zip(layouts, state, strict=True)]
@@ -97,8 +92,9 @@ def while_loop(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
         new = run.run(body, body_consts, [*of_body, *values(state)])
         run.predicate = outer
         new = [layout.pack(x, run.lanes) for layout, x in zip(layouts, new, strict=True)]
-        kept = [x.chosen(on, a, b) for x, a, b in zip(layouts[:carried], new, state, strict=False)]
-        return [*kept, *new[carried:]]
+        return [
+            a if buffer else x.chosen(on, a, b) for x, a, b, buffer in zip(layouts, new, state, buffers, strict=True)
+        ]
 
     state = [layout.pack(x, run.lanes) for layout, x in zip(layouts, start, strict=True)]
     return values(jax.lax.while_loop(lambda state: run.some(active(state)), turn, state))
