@@ -57,9 +57,9 @@ def solve_ensemble(
 
     **Arguments:**
 
-    - `field`, `t_span`, `y0`, `args`: as for `solve_ode`; the field is that of one trajectory, or a `sj.Stochastic`
-      or `sj.JumpProcess` (y0 an array of counts).
-    - `key`: for these two, an array of keys, one for each trajectory, `jax.random.split(key, n)`; or one key,
+    - `field`, `t_span`, `y0`, `args`: as for `solve_ode`; the field is that of one trajectory, or a `sj.Stochastic`,
+      `sj.Langevin` or `sj.JumpProcess` (y0 an array of counts).
+    - `key`: for these three, an array of keys, one for each trajectory, `jax.random.split(key, n)`; or one key,
       which is split.
     - `in_axes`: where the trajectories are, as for `jax.vmap`: `(axis of y0, axis of args)`, or
       `(axis of t_span, axis of y0, axis of args)`. An entry is an int, `None` (shared by all), or a pytree of these.

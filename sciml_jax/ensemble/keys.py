@@ -13,18 +13,20 @@ from ..solve.noise import key_words
 from ..solve.ode import solve_ode
 from ..solve.sde import solve_sde
 from ..solve.solution import Solution
-from ..solve.stochastic import Stochastic
+from ..solve.stochastic import Langevin, Stochastic
 from .axes import split
+
+_RANDOM = (Stochastic, Langevin, JumpProcess)
 
 
 def with_keys(field: Any, key: Any, t_span: tuple, y0: PyTree, args: PyTree, in_axes: Any) -> tuple[PyTree, Any]:
     """`(words of the keys, args)`, a key for each trajectory of a random field, and `in_axes` for them; `args` and
     `in_axes` as they are for other fields."""
-    if not isinstance(field, Stochastic | JumpProcess):
+    if not isinstance(field, _RANDOM):
         if key is not None:
             raise ValueError(
                 "key= is for stochastic equations and jump processes: sj.solve_ensemble(sj.Stochastic(drift, "
-                "diffusion), ...), or of a sj.JumpProcess(rates, stoichiometry)"
+                "diffusion), ...), or of a sj.Langevin(force, ...) or sj.JumpProcess(rates, stoichiometry)"
             )
         return args, in_axes
     if key is None:
@@ -49,11 +51,13 @@ def with_keys(field: Any, key: Any, t_span: tuple, y0: PyTree, args: PyTree, in_
 
 def solve_one(field: Any, t_span: tuple, y0: PyTree, args: PyTree, **options: Any) -> Solution:
     """One trajectory, from the args of `with_keys`."""
-    if not isinstance(field, Stochastic | JumpProcess):
+    if not isinstance(field, _RANDOM):
         return solve_ode(field, t_span, y0, args, **options)
     key, args = args
     if isinstance(field, JumpProcess):
         del options["gradient"]  # paths of whole numbers have no derivatives
         return solve_jump(field.rates, np.array(field.stoichiometry), t_span, y0, key, args, **options)
+    if isinstance(field, Langevin):
+        return solve_sde(field, None, t_span, y0, key, args, path=field.path, **options)
     kind = {"noise": field.noise, "interpretation": field.interpretation, "path": field.path}
     return solve_sde(field.drift, field.diffusion, t_span, y0, key, args, **kind, **options)

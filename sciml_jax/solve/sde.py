@@ -66,7 +66,7 @@ def solve_sde(
 
     **Raises** `ValueError` or `TypeError` for what can be seen before solving, else what `solve_ode` raises.
 
-    Many paths: `jax.vmap` over keys, or `sj.solve_ensemble(sj.Stochastic(drift, diffusion), ..., key=keys)`. Gradients
+    Many paths: `jax.vmap` over keys, or `sj.solve_ensemble` of a `sj.Stochastic` or `sj.Langevin`, key=keys. Gradients
     (`sj.Recorded`, or any of JAX with `steps=`) are those of the path that was computed: the noise is drawn again, not
     stored.
 

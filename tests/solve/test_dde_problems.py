@@ -146,3 +146,43 @@ def test_state_dependent_lags_of_ddetst(name):
     state_lags = [lambda t, y, args, lag=lag: lag(y) for lag in lags]
     sol = sj.solve_dde(delayed, (0.0, t1), history, state_lags, rtol=1e-8, atol=1e-8, **options)
     np.testing.assert_allclose(sol.y, fine, rtol=1e-4 if jump is not None else 1e-5)
+
+
+def test_thresholds_of_waltman():
+    """RADAR5's third problem (P. Waltman, Theoretical Immunology 8 (1978) 437-453): antibodies, released where what has
+    been bound since y5, and later y6, has reached a threshold. So two integrals keep their values, over lags that are
+    long at first and then as short as 4e-10, while concentrations rise from 1e-15 to 1e-4."""
+    r, s, t0, t1, least = 5e4, 1e5, 32.0, 119.0, 1e-12
+
+    def field(t, y, delayed, args):
+        first, second = (jnp.where(t >= start, 1.0, 0.0) for start in (t0, t1))
+        v, w = delayed
+        bound, lost = r * y[0] * y[1], s * y[0] * y[3]
+        return jnp.stack(
+            [
+                -bound - lost,
+                -bound + first * 1.8 * r * v[0] * v[1],
+                bound,
+                -lost - 0.002 * y[3] + second * 20.0 * r * w[0] * w[1],
+                first * (y[0] * y[1] + y[2]) / (v[0] * v[1] + v[2]),
+                second * (least + y[1] + y[2]) / (least + w[1] + w[2]),
+            ]
+        )
+
+    lags = (lambda t, y, args: t - y[4], lambda t, y, args: t - y[5])
+    y0, rtol, ts = np.array([0.75e-4, 1e-15, 0, 0, 0, 0]), 1e-7, np.linspace(0.0, 300.0, 6001)
+    options = {"atol": rtol * np.array([1e-4, 1e-15, 1e-15, 1e-15, 1.0, 1.0]), "step_to": [t0, t1], "save": ts}
+    sol = sj.solve_dde(field, (0.0, 300.0), y0, lags, method=sj.Radau5(), rtol=rtol, **options)
+    y = np.asarray(sol.y)
+    for place, since, density, times in (
+        (4, t0, y[:, 0] * y[:, 1] + y[:, 2], [36.0, 50.0, 70.0]),
+        (5, t1, least + y[:, 1] + y[:, 2], [120.0, 150.0, 300.0]),
+    ):
+        total = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2 * np.diff(ts))])
+        for t in times:
+            i = int(np.searchsorted(ts, t))
+            kept = total[i] - np.interp(y[i, place], ts, total)
+            # the trapezoidal rule where the density rises with the rate 3.75: (0.05 * 3.75)^2 / 12 in its first unit
+            np.testing.assert_allclose(kept, np.interp(since, ts, total), rtol=1e-4)
+    assert np.all(y[ts < t0, 4] == 0)
+    assert 200 < int(sol.stats["accepted"]) < 4000

@@ -111,6 +111,39 @@ def test_both_loops_and_batches_agree(name):
     np.testing.assert_allclose(*ends, atol=2 / 64)
 
 
+STIFF = np.array([1.0, 4.0, 9.0])
+BEGIN = (np.array([1.0, -0.5]), np.zeros(2))
+
+
+def springs(friction):
+    return sj.Langevin(lambda t, q, k: -k * q, friction, TEMPERATURE, MASS)
+
+
+def in_ensemble(friction, backend, **options):
+    options = {"in_axes": (None, 0), "key": KEY, "steps": 6, "backend": backend} | options
+    return sj.solve_ensemble(springs(friction), (0.0, 1.0), BEGIN, STIFF, **options)
+
+
+@pytest.mark.parametrize("backend", ["vmap", "lanes", "kernel"])
+@pytest.mark.parametrize("options", [{}, {"method": sj.OBABO(), "save": [0.4, 1.0]}], ids=["end", "saved"])
+def test_ensembles_are_loops_of_solves(backend, options):
+    many = in_ensemble(FRICTION, backend, **options)
+    for i, key in enumerate(jax.random.split(KEY, 3)):
+        one = sj.solve_sde(springs(FRICTION), None, (0.0, 1.0), BEGIN, key, STIFF[i], steps=6, **options)
+        # sums in another order
+        jax.tree.map(lambda a, b, i=i: np.testing.assert_allclose(a[i], b, rtol=1e-11), many.y, one.y)
+
+
+def test_ensembles_have_derivatives():
+    """In the friction, which belongs to the field and to all trajectories."""
+    loss = lambda friction, backend: jnp.sum(in_ensemble(friction, backend).y[0] ** 2)
+    lanes, batch = (jax.grad(loss)(FRICTION, backend) for backend in ("lanes", "vmap"))
+    h = 1e-5
+    slope = (loss(FRICTION + h, "vmap") - loss(FRICTION - h, "vmap")) / (2 * h)
+    np.testing.assert_allclose(lanes, batch, rtol=1e-10)
+    np.testing.assert_allclose(batch, slope, rtol=1e-7)  # differences of numbers near 1: h squared and eps / h
+
+
 @pytest.mark.slow
 def test_temperature_of_a_double_well():
     """The mean of p^2 / m, T, and that of q^2 against quadrature, over 4,000 paths: Monte-Carlo errors and h^2."""
