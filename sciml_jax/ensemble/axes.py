@@ -68,4 +68,5 @@ def _row(name: str, x: Any, axis: Any) -> Array:
     if ndim is None or not -ndim <= axis < ndim:
         shape = "no array" if ndim is None else f"of shape {np.shape(x)}"
         raise ValueError(f"{name} is {shape} and has no axis {axis}: share it with None in in_axes, or give it one")
-    return jnp.moveaxis(jnp.asarray(x), axis, 0)
+    x = jnp.asarray(x)
+    return jnp.moveaxis(x, axis, 0) if axis % ndim else x  # JAX copies even where nothing moves

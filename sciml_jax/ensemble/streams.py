@@ -1,5 +1,6 @@
 """One ensemble on several cores: pieces of it in threads, each a call of one compiled function."""
 
+import math
 from collections.abc import Callable
 
 import jax
@@ -15,6 +16,7 @@ from .threads import in_threads
 _GRAIN = 1024  # trajectories of the smallest piece, whose call costs as much as a few hundred of them
 _PIECES = 8  # a core, so that one with harder trajectories leaves its last pieces to others
 _SHOWN = 50  # pieces of an ensemble that shows how far it is
+_ALIGNMENT = 64  # bytes, of what XLA shares with NumPy instead of copying
 _warm: dict = {}  # what has been compiled, and what a row of its results looks like
 
 
@@ -54,7 +56,7 @@ def in_streams(
     def put(i: int, out: PyTree) -> None:
         for whole, part in zip(arrays, jax.tree.leaves(jax.block_until_ready(out)), strict=True):
             assert whole.shape[1:] == part.shape[1:] and whole.dtype == part.dtype
-            whole[i * size : (i + 1) * size] = part[: n - i * size]
+            whole[i * size : (i + 1) * size] = np.asarray(part)[: n - i * size]  # a view, and no copy
 
     if key not in _warm:
         first = piece(0)
@@ -62,11 +64,19 @@ def in_streams(
             return run(rows)  # the field has closed over something that is being differentiated
         _warm[key] = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), first)
     out_like, tree = jax.tree.flatten(_warm[key])
-    arrays = [np.empty((n, *x.shape), x.dtype) for x in out_like]
+    arrays = [_empty((n, *x.shape), x.dtype) for x in out_like]
     if first is not None:
         put(0, first)
     begin = 0 if first is None else 1
     with progress_bar(name, begin * size, n) as advance:
         for i, _ in zip(range(begin, count), in_threads(piece, put, range(begin, count), streams), strict=True):
             advance(min(size, n - i * size))
-    return jax.tree.unflatten(tree, [jnp.asarray(x) for x in arrays])
+    return jax.tree.unflatten(tree, [jax.device_put(x, may_alias=True) for x in arrays])
+
+
+def _empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An array without values whose memory XLA can use as it is: it starts at a multiple of 64 bytes."""
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.empty(size + _ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % _ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)
