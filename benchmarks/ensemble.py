@@ -120,7 +120,7 @@ def diffrax(case: dict) -> Work:
     import jax.numpy as jnp
 
     sweep = SWEEPS[case["problem"]]
-    solver = {"lorenz": dfx.Tsit5, "rober": dfx.Kvaerno5}[case["problem"]]()
+    solver = dfx.Kvaerno5() if case["problem"] == "rober" else dfx.Tsit5()
 
     def one(y0, args, rtol, atol):
         sol = diffrax_solve(sweep.make(jnp), 0.0, case["t1"], y0, args, rtol, atol=atol, solver=solver)
