@@ -14,7 +14,8 @@ from .progress import progress_bar
 from .threads import in_threads
 
 _GRAIN = 1024  # trajectories of the smallest piece, whose call costs as much as a few hundred of them
-_PIECES = 8  # a core, so that one with harder trajectories leaves its last pieces to others
+# a core: many, so that one with harder trajectories leaves its last pieces to others, where they are no small ones
+_FEW, _PIECES = 8, 16
 _SHOWN = 50  # pieces of an ensemble that shows how far it is
 _ALIGNMENT = 64  # bytes, of what XLA shares with NumPy instead of copying
 _warm: dict = {}  # what has been compiled, and what a row of its results looks like
@@ -36,7 +37,8 @@ def in_streams(
     With `progress` a bar moves piece by piece.
     """
     grain = _GRAIN if chunk is None else chunk * max(1, _GRAIN // chunk)
-    count = min(max(_PIECES * streams, _SHOWN if progress else 0), n // grain)
+    pieces = max(_FEW * streams, min(_PIECES * streams, n // (2 * grain)))
+    count = min(max(pieces, _SHOWN if progress else 0), n // grain)
     name = "ensemble" if progress else None
     if count < 2:
         with progress_bar(name, 0, n) as advance:
