@@ -125,6 +125,20 @@ def test_streams_change_nothing(backend):
 
 
 @BACKENDS
+def test_results_of_streams_are_nobody_elses():
+    """They lie in memory that is shared with NumPy: neither another solve nor its input may write there."""
+    rates = np.linspace(0.1, 2.0, 4096)
+    solve = lambda rates: sj.solve_ensemble(  # noqa: E731
+        oscillator, (0.0, 1.0), START, rates, in_axes=(None, 0), streams=2, chunk=64, rtol=1e-5
+    )
+    first = solve(rates)
+    kept = jax.tree.map(np.array, (first.y, first.stats))
+    rates[:] = 0.5
+    second = solve(rates)
+    assert not np.array_equal(second.y, kept[0])
+    jax.tree.map(np.testing.assert_array_equal, (first.y, first.stats), kept)
+
+
 @pytest.mark.parametrize("options", [{}, {"streams": 2}, {"throw": True}], ids=["plain", "streams", "throw"])
 def test_the_order_of_work_changes_nothing(backend, options):
     options |= {"in_axes": (None, 0), "backend": backend, "chunk": 2, "save": [0.5, 1.0]}
