@@ -124,7 +124,6 @@ def test_streams_change_nothing(backend):
             np.testing.assert_array_equal(a, b)
 
 
-@BACKENDS
 def test_results_of_streams_are_nobody_elses():
     """They lie in memory that is shared with NumPy: neither another solve nor its input may write there."""
     rates = np.linspace(0.1, 2.0, 4096)
@@ -139,6 +138,7 @@ def test_results_of_streams_are_nobody_elses():
     jax.tree.map(np.testing.assert_array_equal, (first.y, first.stats), kept)
 
 
+@BACKENDS
 @pytest.mark.parametrize("options", [{}, {"streams": 2}, {"throw": True}], ids=["plain", "streams", "throw"])
 def test_the_order_of_work_changes_nothing(backend, options):
     options |= {"in_axes": (None, 0), "backend": backend, "chunk": 2, "save": [0.5, 1.0]}
