@@ -1,12 +1,12 @@
 """A user's function as a jaxpr whose captured arrays are explicit, so that derivatives and batches reach them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.core
-from jax.extend.core import ClosedJaxpr, Jaxpr
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 from jaxtyping import Array, PyTree
 
 from .dependencies import depends
@@ -45,18 +45,22 @@ class Closed(eqx.Module):
     @property
     def size(self) -> int:
         """Number of equations, those of inner jaxprs included: a measure of what it costs to compile."""
-        return equations(self.jaxpr)
+        return size(self.jaxpr)
 
 
-def equations(jaxpr: Jaxpr) -> int:
-    """Number of equations of a jaxpr and of all jaxprs inside it."""
-    total = 0
+def equations(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:
+    """All equations of a jaxpr and of all jaxprs inside it."""
     for eqn in jaxpr.eqns:
-        total += 1
+        yield eqn
         for value in jax.tree.leaves(eqn.params, is_leaf=lambda x: isinstance(x, Jaxpr | ClosedJaxpr)):
             inner = value.jaxpr if isinstance(value, ClosedJaxpr) else value
-            total += equations(inner) if isinstance(inner, Jaxpr) else 0
-    return total
+            if isinstance(inner, Jaxpr):
+                yield from equations(inner)
+
+
+def size(jaxpr: Jaxpr) -> int:
+    """Number of equations of a jaxpr and of all jaxprs inside it."""
+    return sum(1 for _ in equations(jaxpr))
 
 
 def close(function: Callable, *args: PyTree) -> Closed:

@@ -66,10 +66,9 @@ def solve_ensemble(
     - `backend`: `"vmap"` batches the solve by `jax.vmap`. `"lanes"` takes every small array apart, so that a chunk of
       trajectories is straight-line code over vectors, and each chunk ends with its own slowest trajectory: 5 to 10
       times faster for small systems on CPU. Sines, cosines, logarithms and powers are vector instructions there too,
-      with errors of at most three units in the last place. `"kernel"` is the same in one kernel of a GPU, for solves
-      whose every array has 256 entries at most (final states, few saved times); for others it warns, with the reason,
-      and batches.
-      `"auto"` chooses between the first two by platform, field and number.
+      with errors of a few units in the last place. `"kernel"` is the same in one kernel of a GPU, for solves whose
+      every array has 256 entries at most (final states, few saved times); for others it warns, with the reason, and
+      batches. `"auto"` chooses between the first two by platform, field and number.
     - `chunk`: trajectories that run together (lanes: 64, with implicit methods 32 or 16; kernels: 32; vmap: all).
       Memory beside the results is that of one chunk.
     - `streams`: threads that share the trajectories out among them, on CPU and outside `jit`; by default one a core

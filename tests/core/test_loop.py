@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sciml_jax.core import empty_rows, read_row, when, while_loop, write_row
+from sciml_jax.core.closure import equations
 
 XS = jnp.array([0.5, 3.0, 20.0, 9.0])
 A = 1.3
@@ -142,16 +143,6 @@ def test_buffers_under_nested_vmap_and_jvp():
         assert int(k[i]) == int(n)
         np.testing.assert_array_equal(rows[i], row)
         np.testing.assert_array_equal(dots[i][: int(n)], 0.5 ** np.arange(int(n)))
-
-
-def equations(jaxpr):
-    """All equations of a jaxpr, inner ones included."""
-    for eqn in jaxpr.eqns:
-        yield eqn
-        for value in jax.tree.leaves(eqn.params, is_leaf=lambda v: hasattr(v, "eqns") or hasattr(v, "jaxpr")):
-            inner = getattr(value, "jaxpr", value)
-            if hasattr(inner, "eqns"):
-                yield from equations(inner)
 
 
 def test_no_buffer_is_ever_selected_under_vmap():

@@ -14,7 +14,8 @@ from sciml_jax.ensemble.rules.sine import SINES, cos_in_vectors, sin_in_vectors
 
 RANDOM = np.random.default_rng(1)
 EPS, TINY, LARGEST = np.finfo(float).eps, np.finfo(float).tiny, np.finfo(float).max
-extended = pytest.mark.skipif(np.finfo(np.longdouble).nmant < 60, reason="NumPy has no wider numbers here")
+# units in the last place by which the reference itself may be off: none where NumPy has wider numbers
+OFF = 0 if np.finfo(np.longdouble).nmant >= 60 else 1
 
 WIDE = np.exp(RANDOM.uniform(-708, 709, 20_000))
 NEAR_ONE = 1 + RANDOM.uniform(-1e-6, 1e-6, 5_000)
@@ -48,7 +49,6 @@ def units(got, exact, dtype=np.float64):
     return error / np.spacing(np.maximum(np.abs(exact).astype(dtype), np.finfo(dtype).tiny))
 
 
-@extended
 @pytest.mark.parametrize(
     ("function", "exact", "numbers", "bound"),
     [
@@ -62,15 +62,14 @@ def test_errors_are_a_few_units_in_the_last_place(function, exact, numbers, boun
     got, want = np.asarray(jax.jit(function)(numbers)), exact(numbers.astype(np.longdouble))
     # near its zeros a large angle keeps an absolute error of (2^-53)^2 |x| / 3
     rooted = 0.0 if exact in (np.log, np.log1p) else 4.1e-33 * np.abs(numbers)
-    assert np.max(units(got, want) - rooted / np.spacing(np.abs(got) + TINY)) < bound
+    assert np.max(units(got, want) - rooted / np.spacing(np.abs(got) + TINY)) < bound + OFF
 
 
-@extended
 @pytest.mark.parametrize(("function", "exact"), [(sin_in_vectors, np.sin), (cos_in_vectors, np.cos)])
 def test_near_the_zeros_of_sine_and_cosine(function, exact):
     error = np.abs(np.asarray(jax.jit(function)(ROOTS)) - exact(ROOTS.astype(np.longdouble)))
     # relative errors, but for values below 1e-9
-    assert np.max(error / np.maximum(np.abs(exact(ROOTS)), 1e-9)) < 3 * EPS
+    assert np.max(error / np.maximum(np.abs(exact(ROOTS)), 1e-9)) < (3 + OFF) * EPS
 
 
 @pytest.mark.parametrize(("function", "exact"), [(sin_in_vectors, np.sin), (cos_in_vectors, np.cos)])
@@ -94,13 +93,12 @@ def test_sine_and_cosine_of_what_is_no_angle(function, dtype):
 @pytest.mark.parametrize("function", [sin_in_vectors, cos_in_vectors])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_sine_and_cosine_stay_bounded_up_to_the_largest_angle(function, dtype):
-    """Whole numbers of half turns are off by a half there; the polynomial holds so far."""
+    """Whole numbers of half turns are off by a quarter there; the polynomial holds so far."""
     largest = SINES[np.dtype(dtype)].largest
     x = (largest * RANDOM.uniform(0.25, 1.0, 50_000)).astype(dtype)
     assert np.max(np.abs(jax.jit(function)(x))) < 1 + 4 * np.finfo(dtype).eps
 
 
-@extended
 @pytest.mark.parametrize(
     ("x", "y"),
     [
@@ -118,7 +116,7 @@ def test_powers_within_three_units_in_the_last_place(x, y):
     ordinary = (np.abs(want) > 4 * TINY) & (np.abs(want) < LARGEST / 4)
     assert np.mean(ordinary) > 0.9
     got = np.asarray(jax.jit(power_in_vectors)(x, y))
-    assert np.max(units(got, want)[ordinary]) < 3
+    assert np.max(units(got, want)[ordinary]) < 3 + OFF
 
 
 def test_powers_of_zero_infinity_negative_and_missing_numbers():

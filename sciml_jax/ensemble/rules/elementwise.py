@@ -12,20 +12,29 @@ from ..values import Value, as_entries, scalars, widened
 
 def elementwise(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
     """The same operation on the scalars of every entry."""
-    dtypes = [dtype_of(v) for v in eqn.invars]
-    arrays = [as_entries(x) for x in operands]
-    shape = shape_of(eqn.outvars[0])
-    columns = [np.broadcast_to(a, shape).ravel() for a in arrays]
     outs = []
-    for row in zip(*columns, strict=True):
-        if any(jnp.ndim(x) for x in row):
-            row = [widened(x, run.lanes, d) for x, d in zip(row, dtypes, strict=True)]
-        else:
-            row = [jnp.asarray(x, d) for x, d in zip(row, dtypes, strict=True)]
+    for _, row in rows(run, eqn, operands):
         out = eqn.primitive.bind(*row, **eqn.params)
         outs.append(out if eqn.primitive.multiple_results else [out])
     parts = zip(*outs, strict=True) if outs else [[] for _ in eqn.outvars]
+    shape = shape_of(eqn.outvars[0])
     return [scalars(list(part), shape, dtype_of(v)) for part, v in zip(parts, eqn.outvars, strict=True)]
+
+
+def rows(run, eqn: JaxprEqn, operands: list[Value]) -> list[tuple[bool, list[Array]]]:
+    """The operands of every entry, in C order, and whether they differ between lanes: then they are vectors."""
+    shape, dtypes = shape_of(eqn.outvars[0]), [dtype_of(v) for v in eqn.invars]
+    columns = [np.broadcast_to(as_entries(x), shape).ravel() for x in operands]
+    found = []
+    for row in zip(*columns, strict=True):
+        differs = any(jnp.ndim(x) for x in row)
+        found.append(
+            (
+                differs,
+                [widened(x, run.lanes, d) if differs else jnp.asarray(x, d) for x, d in zip(row, dtypes, strict=True)],
+            )
+        )
+    return found
 
 
 def barrier(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:

@@ -3,14 +3,13 @@
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import JaxprEqn
 from jaxtyping import Array, Float
 
 from ...core.primitives import dtype_of, shape_of
-from ..values import Value, as_entries, scalars, widened
-from .elementwise import elementwise
+from ..values import Value, scalars
+from .elementwise import elementwise, rows
 from .logarithm import log1p_in_vectors, log_in_vectors
 from .power import power_in_vectors
 from .sine import cos_in_vectors, sin_in_vectors
@@ -24,26 +23,16 @@ def _rule(function: Callable[..., Lanes], *dtypes: type) -> Callable:
     function = jax.jit(function)  # traced once
 
     def rule(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
-        dtype, shape = dtype_of(eqn.outvars[0]), shape_of(eqn.outvars[0])
+        dtype = dtype_of(eqn.outvars[0])
         if run.strict or dtype not in dtypes or any(dtype_of(v) != dtype for v in eqn.invars):
             return elementwise(run, eqn, operands)
-        rows = list(zip(*(np.broadcast_to(as_entries(x), shape).ravel() for x in operands), strict=True))
-        varying = [any(jnp.ndim(x) for x in row) for row in rows]
-        lanes = [
-            [widened(x, run.lanes, dtype) for x in row] for row, differs in zip(rows, varying, strict=True) if differs
-        ]
-        values = iter(_entry_by_entry(function, lanes) if len(lanes) <= _MANY else _in_one(function, lanes))
-        out = [
-            next(values) if differs else eqn.primitive.bind(*(jnp.asarray(x, dtype) for x in row), **eqn.params)
-            for row, differs in zip(rows, varying, strict=True)
-        ]
-        return [scalars(out, shape, dtype)]
+        entries = rows(run, eqn, operands)
+        lanes = [row for differs, row in entries if differs]
+        values = iter(_in_one(function, lanes) if len(lanes) > _MANY else [function(*row) for row in lanes])
+        out = [next(values) if differs else eqn.primitive.bind(*row, **eqn.params) for differs, row in entries]
+        return [scalars(out, shape_of(eqn.outvars[0]), dtype)]
 
     return rule
-
-
-def _entry_by_entry(function: Callable, entries: list[list[Lanes]]) -> list[Lanes]:
-    return [function(*entry) for entry in entries]
 
 
 def _in_one(function: Callable, entries: list[list[Lanes]]) -> list[Lanes]:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.extend.core import Jaxpr, JaxprEqn
 from jaxtyping import Array
 
-from ...core.closure import equations
+from ...core.closure import size as size_of_jaxpr
 from ...core.dependencies import depends_in
 from ...core.loop import buffers_of
 from ...core.primitives import dtype_of, linear_solve_parts, opened, scan_parts, shape_of, size_of
@@ -102,7 +102,7 @@ def while_loop(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
 
 def turns(eqn: JaxprEqn) -> int:
     """How often the body of a scan is written out."""
-    length, size = eqn.params["length"], equations(opened(eqn.params["jaxpr"])[0])
+    length, size = eqn.params["length"], size_of_jaxpr(opened(eqn.params["jaxpr"])[0])
     return length if length <= _TURNS and length * size <= _EQUATIONS else 1
 
 
