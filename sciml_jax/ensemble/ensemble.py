@@ -2,9 +2,9 @@
 
 import warnings
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -87,8 +87,8 @@ def solve_ensemble(
     - `options`: everything else that `solve_ode` takes: `method`, `rtol`, `atol`, `save`, `events`, `dt`, ...
 
     **Returns** a `Solution` whose leaves lead with an axis of trajectories, in the order of the input: `sol.y`,
-    `sol.stats`, `sol.result` and so on, the numbers that a loop of `solve_ode` gives. One trajectory that fails neither
-    stops nor changes the others.
+    `sol.stats`, `sol.result` and so on, the numbers that a loop of `solve_ode` gives; but `sol.state` is `None`, as an
+    ensemble starts anew. One trajectory that fails neither stops nor changes the others.
 
     **Raises** `ValueError` or `TypeError` for what can be seen before solving.
 
@@ -163,7 +163,8 @@ def _solve(field, settings: tuple, parts: Split, gradient: Gradient, options: di
     def one(shared, row):
         still = [x if new is None else new for x, new in zip(parts.shared, shared, strict=True)]
         t_span, y0, args = parts.join(still, row)
-        return solve_one(field, t_span, y0, args, gradient=gradient, throw=False, **options)
+        solution = solve_one(field, t_span, y0, args, gradient=gradient, throw=False, **options)
+        return eqx.tree_at(lambda s: s.state, solution, None)  # more than half of the bytes of a result
 
     row = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), parts.rows)
     solve = close(one, shared, row)
@@ -184,16 +185,18 @@ def _solve(field, settings: tuple, parts: Split, gradient: Gradient, options: di
 
     def share(given, rows):
         """What one device solves: all, without a mesh."""
-        solve, shared = given
         count = jax.tree.leaves(rows)[0].shape[0]
         if backend == "kernel":
-            return run_kernel(solve, shared, rows, lanes=lanes, interpret=platform != "gpu", **forward)
+            return run_kernel(given[0], given[1], rows, lanes=lanes, interpret=platform != "gpu", **forward)
+        size = chunk or (together(given[0].jaxpr, varying, implicit) if backend == "lanes" else count)
+        return in_chunks(several, given, rows, count, min(size, max(count, 1)))
+
+    def several(given, rows):
+        """A chunk of them."""
+        solve, shared = given
         if backend == "lanes":
-            size = chunk or together(solve.jaxpr, varying, implicit)
-            run = partial(run_lanes, solve, shared, **forward)
-        else:
-            size, run = chunk or count, jax.vmap(lambda row: solve(shared, row))
-        return in_chunks(run, rows, count, min(size, max(count, 1)))
+            return run_lanes(solve, shared, rows, **forward)
+        return jax.vmap(lambda row: solve(shared, row))(rows)
 
     given = (solve, shared)
     return on_mesh(share, given, parts.rows, n, mesh) if mesh else share(given, parts.rows)

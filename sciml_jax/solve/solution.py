@@ -11,7 +11,7 @@ from jaxtyping import Array, ArrayLike, Bool, Int, PyTree
 
 from ..core import RESULT, Rows, read_row, succeeded
 from .events import EventLog
-from .job import Job, Outcome, Resume
+from .job import Job, Outcome
 from .method import Method
 from .problem import State, Time
 from .saving import Dense, Save, Steps, Times
@@ -59,7 +59,8 @@ class Solution(eqx.Module):
     - `n`: how many entries along the time axis hold something; the others repeat the last.
     - `aux`: auxiliary outputs of the field at the same places (`has_aux=True`).
     - `stats`: work, as integers: `accepted`, `rejected`, `steps`, `field_evaluations`, ...
-    - `result`: a `RESULT`. `event`: the log of events, or `None`. `state`: give it to `solve_ode(state=...)` to go on.
+    - `result`: a `RESULT`. `event`: the log of events, or `None`.
+    - `state`: give it to `solve_ode(state=...)` to go on; `None` in an ensemble.
     - Called with times, after `save=sj.Dense()`: the state there.
     """
 
@@ -70,7 +71,7 @@ class Solution(eqx.Module):
     stats: dict[str, Int[Array, ""]]
     result: RESULT
     event: EventLog | None
-    state: Resume
+    state: Any  # a Resume; None in an ensemble
     dense: DenseSolution | None
 
     def __call__(self, t: ArrayLike) -> State:

@@ -82,6 +82,7 @@ def loop(name):
 @pytest.mark.parametrize("name, backend", EVERYWHERE)
 def test_it_is_a_loop_of_solves(name, backend):
     many = solve(name, backend)
+    assert many.state is None
     for i, one in enumerate(loop(name)):
         mine = jax.tree.map(lambda x, i=i: x[i], many)
         assert mine.result == one.result
