@@ -263,8 +263,8 @@ BENCHMARK = Benchmark(
         "Pendulums: y'' = -a sin y - 0.1 y' + 0.3 cos t, a from 1 to 3; toggle switches: exponents 2.5 and 1 to 3.",
         "C: 64 trajectories in lock step in a loop that the compiler vectorises, with -ffast-math.",
         "Errors are those of every 64th trajectory; concentrations of ROBER are divided by 1, 1e-5 and 1.",
-        "Growth: all sizes in turns. Neighbours wait for each other, 6 % of the time of a thousand, whose grid is coarse; "
-        "seven runs gave 1.07 to 1.35, median 1.11, as the machine was more or less quiet.",
+        "Growth: all sizes in turns. Neighbours wait for each other, 6 % of the time of a thousand, whose grid is "
+        "coarse; seven runs gave 1.07 to 1.35, median 1.11, as the machine was more or less quiet.",
     ],
 )
 
