@@ -92,6 +92,11 @@ class Method(eqx.Module):
         """Completes dense data, once in a step that is interpolated (extra stages); by default they are complete."""
         return dense
 
+    def condense(self, dt: Time, dense: PyTree) -> PyTree:
+        """The cheapest form, for `interpolate`, of the prepared dense data of a step of length `dt` that is interpolated
+        many times; by default it is that already."""
+        return dense
+
     @property
     def prepares(self) -> bool:
         """Whether `prepare` does work that should be spared in steps that nobody interpolates."""

@@ -126,9 +126,10 @@ class History(NamedTuple):
 
         Once the step has settled the last term is what is left of its stages' errors. Until then the state looked up
         follows the stage by which it is looked up, as it does in truth where the lag is short; and Newton's matrices
-        know of it: a stiff term with a short lag neither keeps the step from settling nor shortens it.
+        know of it: a stiff term with a short lag neither keeps the step from settling nor shortens it. Explicit
+        methods have no use for it.
         """
-        if self.present is None or self.segments is None:
+        if self.present is None or self.segments is None or not self.method.uses_jacobian:
             return states
         right, now, known = self.present
         length = jnp.where(right == self.t, 1.0, right - self.t)

@@ -23,7 +23,8 @@ class MethodOfSteps(Method):
 
     Where a lag is shorter than the step, the field looks up states of the step that is being taken. The step is then
     repeated, each time with the interpolant of the last attempt (see `History.along`), until its end changes by less
-    than a fiftieth of the tolerance. The dense data of its steps are complete: the history keeps them.
+    than a fiftieth of the tolerance. The dense data of its steps are complete and condensed: the history keeps them, and every
+    stage reads some.
     """
 
     inner: Method
@@ -119,7 +120,8 @@ class MethodOfSteps(Method):
         counts = dict(out.counts)
         for name, n in self.inner.prepare_counts().items():
             counts[name] = counts.get(name, 0) + n
-        return out._replace(dense=self.inner.prepare(problem, t, dt, out.dense), counts=counts)
+        dense = self.inner.condense(dt, self.inner.prepare(problem, t, dt, out.dense))
+        return out._replace(dense=dense, counts=counts)
 
 
 def _alone(problem: Problem, t: Time, t_right: Time, y: State) -> Bool[Array, ""]:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...core import trees
-from ..interpolation import Hermite, bernstein, hermite, theta
+from ..interpolation import Condensed, Hermite, bernstein, condensed, condensed_at, hermite, theta
 from ..method import Method, MethodState, Step
 from ..problem import Problem, State, Time
 from .tableau import ButcherTableau, as_floats
@@ -130,15 +130,24 @@ class RungeKutta(Method):
     def prepare_counts(self) -> dict[str, int]:
         return {"field_evaluations": len(self.tableau.extra_c)}
 
+    def condense(self, dt: Time, dense):
+        if self.tableau.dense is None:
+            return dense
+        return condensed(self.tableau.dense_table, dense.y0, dt, dense.k)
+
     def interpolate(self, dense, t_left: Time, t_right: Time, t: Time) -> State:
         if self.tableau.dense is None:
             return hermite(dense, t_left, t_right, t)
+        if isinstance(dense, Condensed):
+            return condensed_at(dense, theta(t_left, t_right, t))
         weights = bernstein(self.tableau.dense_table, theta(t_left, t_right, t))
         return self._weighted(dense, t_right - t_left, weights)
 
     def samples(self, dense, t_left: Time, t_right: Time, fractions: tuple[float, ...]) -> list[State]:
         if self.tableau.dense is None:
             return super().samples(dense, t_left, t_right, fractions)
+        if isinstance(dense, Condensed):
+            return [condensed_at(dense, s) for s in fractions]
         table = self.tableau.dense_table
         return [self._weighted(dense, t_right - t_left, bernstein(table, s)) for s in fractions]
 
