@@ -35,7 +35,7 @@ class Adjoint(NamedTuple):
     saves: tuple[Any, ...]
     event: Any
     place: PyTree
-    breaks: Any
+    owed: Any
 
 
 def pulled_back(
@@ -105,7 +105,7 @@ def _pull_back(
     ]
     zero = jnp.zeros_like(job.t0)
     place, buffers = recorder.begin(job, end)
-    breaks, looked_up = past.start(job, record)
+    owed, looked_up = past.start(job, record)
     first = Adjoint(
         step=accepted - 1,
         t=ct.t + ct.resume.t,
@@ -118,7 +118,7 @@ def _pull_back(
         saves=tuple(s for s, _ in saves),
         event=() if n_events is None else n_events - 1,
         place=place,
-        breaks=breaks,
+        owed=owed,
     )
     known = Known(job, recorder, record, end, rebuild, moving, timed, loud, ct_rows, ct.events, job.direction)
     body = partial(_pull_step, known)
@@ -176,7 +176,7 @@ def _pull_step(known: Known, a: Adjoint, buffers: tuple, on) -> tuple[Adjoint, t
         out, pull = vjp(lambda m, y, c: forward(m, t, y, c, t_right, t_next, moved), moving, y, carry_f)
     ((t_end, y_end, _, _), dense), places = out
     ends = Ends(a.moving, zero, zero, inexact_zeros(dense), a.t, a.y)
-    ends = past.pull(job, record, (a.breaks, looked_up), i, t_next, ends)
+    ends = past.pull(job, record, a.owed, t_next, ends)
     back = StepBack(i, known.rebuild, moving, t, t_right, dense, t_end, y_end, on, known.direction)
     states, rows = list(a.saves), list(save_buffers)
     for k, save in enumerate(job.saves):
@@ -190,7 +190,7 @@ def _pull_step(known: Known, a: Adjoint, buffers: tuple, on) -> tuple[Adjoint, t
         before = jax.tree.map(lambda x: jnp.where(happened, x, 0), ct_y)
         event = a.event - happened
     at_end = (ends.t_end, ends.y_end, a.carry, before)
-    t0, t1, stops, t_before, breaks = a.t0, a.t1, a.stops, zero, a.breaks
+    t0, t1, stops, t_before, owed = a.t0, a.t1, a.stops, zero, a.owed
     if known.timed:
         looks = job.memory is not None
         d_moving, d_t, d_y, d_carry, d_right, d_next, d_past = past.settled(pull, at_end, ends.dense, looks)
@@ -198,14 +198,14 @@ def _pull_step(known: Known, a: Adjoint, buffers: tuple, on) -> tuple[Adjoint, t
         then = rebuilt(moving, moved)
         d_before, t0, t1, d_stops = _spread(then, t_right, t_next, ends.t_right + d_right, d_next, code, (t0, t1))
         t_before = ends.t_left + d_t + d_before
-        breaks, looked_up = past.put((breaks, looked_up), d_past, places, on)
-        more, d_breaks, d_stops = past.pull_stops(job, rebuilt, moving, moved, d_stops)
-        d_moving, breaks, stops = add(d_moving, more), add(breaks, d_breaks), add(stops, d_stops)
+        owed, looked_up = past.put(owed, looked_up, d_past, places, i, on)
+        more, owed, d_stops = past.pull_stops(job, rebuilt, moving, moved, owed, d_stops)
+        d_moving, stops = add(d_moving, more), add(stops, d_stops)
     else:
         d_moving, d_y, d_carry = pull((at_end, ends.dense))
     d_carry = jax.tree.map(lambda x, d: d if is_inexact(x) else None, carry, d_carry)
     d_moving = add(ends.moving, d_moving)
-    new = Adjoint(i - 1, t_before, d_y, d_carry, d_moving, t0, t1, stops, tuple(states), event, place, breaks)
+    new = Adjoint(i - 1, t_before, d_y, d_carry, d_moving, t0, t1, stops, tuple(states), event, place, owed)
     return new, (kept, tuple(rows), looked_up)
 
 
@@ -278,7 +278,7 @@ def _inputs(leaves: Leaves, job: Job, dt: Time, values, flags, places, rebuild, 
     if job.step_to is not None:
         put(lambda j: j.step_to, a.stops)
     if job.memory is not None:
-        put(lambda j: j.memory.marks, a.breaks[: job.memory.marks.shape[0]])
+        put(lambda j: j.memory.marks, a.owed.times[: job.memory.marks.shape[0]])
     if job.resume is not None:
         put(lambda j: j.resume.method.carry, carry)
     for k, (save, row) in enumerate(zip(job.saves, rows, strict=True)):

@@ -29,13 +29,25 @@ class Moved(NamedTuple):
     dense: PyTree
 
 
+class Owed(NamedTuple):
+    """Cotangents that steps pulled back have left: of the times of breaking points, and of the step that comes next.
+
+    Those of all steps are a buffer of their own, from which the next step's are read as soon as they are complete: XLA
+    would copy it, were it read where it is written.
+    """
+
+    times: Float[Array, " k"]
+    step: tuple[Time, Time, PyTree]
+
+
 def start(job: Job, record: Record) -> tuple[Any, Any]:
-    """Zero cotangents, of the times of breaking points and of all steps; nothing where nothing is remembered."""
+    """Zero cotangents: an `Owed` and the buffer of all steps; nothing where nothing is remembered."""
     if job.memory is None:
         return (), ()
     _, (_, steps, breaks) = record.memory
     data = {key: jnp.zeros_like(x) if is_inexact(x) else None for key, x in steps.data.items()}
-    return jnp.zeros_like(breaks.all()[0]), Rows(data, steps.tree, steps.leaves)
+    rows = Rows(data, steps.tree, steps.leaves)
+    return Owed(jnp.zeros_like(breaks.all()[0]), read_row(rows, jnp.int32(0))), rows
 
 
 def moved(job: Job, record: Record, i, trace: Callable[[Any, Taps | None], Any]) -> tuple[Any, Callable]:
@@ -60,13 +72,12 @@ def standing(job: Job, record: Record, i, t: Time, y: State, t_right: Time, move
     return job.memory.replay(job, i, t, y, record.memory, t_right, moved.times, taps, dense)
 
 
-def pull(job: Job, record: Record, cotangents: tuple[Any, Any], i, t_next: Time, ends: Ends) -> Ends:
-    """Adds to the ends of step i what later steps ask of it: of its interpolant, and of its end where that is a
+def pull(job: Job, record: Record, owed: Any, t_next: Time, ends: Ends) -> Ends:
+    """Adds to the ends of a step what later steps ask of it: of its interpolant, and of its end where that is a
     breaking point."""
     if job.memory is None:
         return ends
-    ct_times, ct_rows = cotangents
-    left, right, dense = read_row(ct_rows, i)
+    left, right, dense = owed.step
     counters, (_, _, breaks) = record.memory
     times = breaks.all()[0]
     here = (times == t_next) & (jnp.arange(times.shape[0]) < counters.breaks)
@@ -74,7 +85,7 @@ def pull(job: Job, record: Record, cotangents: tuple[Any, Any], i, t_next: Time,
         t_left=ends.t_left + left,
         t_right=ends.t_right + right,
         dense=add(ends.dense, dense),
-        t_end=ends.t_end + jnp.sum(jnp.where(here, ct_times, 0)),
+        t_end=ends.t_end + jnp.sum(jnp.where(here, owed.times, 0)),
     )
 
 
@@ -101,34 +112,35 @@ def settled(back: Callable[[PyTree], tuple], ends: tuple, dense: PyTree, looks: 
     return while_loop(lambda c: ~c[3] & (c[0] < _TURNS), turn, carry, ())[0][2]
 
 
-def put(cotangents: tuple[Any, Any], d_moved: Any, places: Int[Array, " n"], on) -> tuple[Any, Any]:
-    """The cotangents with those of a step's taps, which belong to the rows in these places."""
+def put(owed: Any, ct_rows: Any, d_moved: Any, places: Int[Array, " n"], i, on) -> tuple[Any, Any]:
+    """The cotangents with those of the taps of step i, which belong to the rows in these places."""
     if not d_moved:
-        return cotangents
-    ct_times, ct_rows = cotangents
+        return owed, ct_rows
 
     def one(k, rows: Rows) -> Rows:
         row = read_row(rows, places[k])
         more = rows.unpack({key: d_moved.taps[key][k] if key in d_moved.taps else None for key in rows.data})
         return write_row(rows, add(row, more), places[k], on)
 
-    return ct_times + d_moved.times, jax.lax.fori_loop(0, places.shape[0], one, ct_rows)
+    ct_rows = jax.lax.fori_loop(0, places.shape[0], one, ct_rows)
+    return Owed(owed.times + d_moved.times, read_row(ct_rows, jnp.maximum(i - 1, 0))), ct_rows
 
 
-def pull_stops(job: Job, stops: Callable[..., Job], moving: list[Array], moved: Any, d_stops: Any):
-    """Cotangents of the moving leaves, of breaking points and of the user's stops, from those of all stops of the job
-    `stops(moving, moved)`: constant lags carry breaking points on to them."""
+def pull_stops(job: Job, stops: Callable[..., Job], moving: list[Array], moved: Any, owed: Any, d_stops: Any):
+    """Cotangents of the moving leaves, `owed` with those of breaking points, and those of the user's stops, from those
+    of all stops of the job `stops(moving, moved)`: constant lags carry breaking points on to them."""
     none = [jnp.zeros_like(x) for x in moving]
     if job.memory is None:
-        return none, (), d_stops
+        return none, owed, d_stops
     if isinstance(d_stops, tuple):  # varying lags alone
-        return none, jnp.zeros_like(moved.times), ()
+        return none, owed, ()
 
     def step_to(moving, times):
         return stops(moving, moved._replace(times=times)).step_to
 
     d_moving, d_times = vjp(step_to, moving, moved.times)[1](d_stops)
-    return d_moving, d_times, () if job.step_to is None else d_stops[: job.step_to.shape[0]]
+    owed = owed._replace(times=owed.times + d_times)
+    return d_moving, owed, () if job.step_to is None else d_stops[: job.step_to.shape[0]]
 
 
-__all__ = ["Moved", "moved", "pull", "pull_stops", "put", "settled", "standing", "start"]
+__all__ = ["Moved", "Owed", "moved", "pull", "pull_stops", "put", "settled", "standing", "start"]

@@ -71,10 +71,14 @@ class Snapshots(Recorder):
         return self.slots.bit_length() - 1
 
     @staticmethod
-    def sized(max_steps: int, cuts: bool, slots: int | None = None) -> "Snapshots":
-        """A recorder whose snapshots and replayed segments together need the least memory."""
+    def sized(job: Job, cuts: bool, slots: int | None = None) -> "Snapshots":
+        """A recorder whose snapshots and replayed segments together need the least memory; one that keeps every step
+        of a delay equation, as its memory does."""
+        most = most_steps(job)
+        if slots is None and job.memory is not None:
+            slots = 1 << max(1, most.bit_length())
         if slots is None:
-            slots = 1 << max(1, math.ceil(math.log2(math.sqrt(2 * max(max_steps, 1)))))
+            slots = 1 << max(1, math.ceil(math.log2(math.sqrt(2 * max(most, 1)))))
         return Snapshots(slots, cuts)
 
     def max_level(self, max_steps: int) -> int:
@@ -111,11 +115,11 @@ class Snapshots(Recorder):
 
     def begin(self, job: Job, end: Resume) -> tuple[PyTree, PyTree]:
         """The number of the step that the loaded segment begins with, and room for a segment."""
-        level = self.max_level(job.max_steps)
+        level = self.max_level(most_steps(job))
         return jnp.int32(-1), empty_rows(1 << level, (job.y0, end.method.carry)) if level else ()
 
     def before(self, job: Job, record: Record, end: Resume, i, place, buffers, on):
-        if not self.max_level(job.max_steps):
+        if not self.max_level(most_steps(job)):
             return self.load(record, i), place, buffers
         place, segment = self._replay(job, record, end, i, place, buffers, on)
         return read_row(segment, i - place), place, segment
@@ -139,6 +143,11 @@ class Snapshots(Recorder):
             return start, segment
 
         return when(on & (start != loaded), fill, loaded, segment)
+
+
+def most_steps(job: Job) -> int:
+    """The number of steps that a gradient goes through at most: a delay equation is to remember all of them."""
+    return job.max_steps if job.memory is None else min(job.max_steps, job.memory.capacity)
 
 
 def as_of(job: Job, record: Record, i, t: Time, y: State) -> Job:

@@ -23,8 +23,8 @@ class Recorded(Gradient):
 
     **Arguments:**
 
-    - `snapshots`: number of states kept, a power of two; by default the number that needs the least memory.
-      As long as the solve has fewer steps, nothing is replayed.
+    - `snapshots`: number of states kept, a power of two; by default the number that needs the least memory, and for
+      delay equations, which remember every step, all. As long as the solve has fewer steps, nothing is replayed.
 
     Works under `vmap`, `jit`, `scan`; `jax.jacfwd(jax.grad(...))` gives second derivatives. Forward mode
     (`jax.jvp`) through it is refused: use `Forward()`.
@@ -48,7 +48,7 @@ class Recorded(Gradient):
     def solve(self, job: Job) -> Outcome:
         if fixed.applies(job):
             return fixed.march(job, checkpoint=True)[0]
-        recorder = Snapshots.sized(job.max_steps, cuttable(job), self.snapshots)
+        recorder = Snapshots.sized(job, cuttable(job), self.snapshots)
 
         def record(job: Job) -> tuple[Outcome, Record]:
             if job.memory is not None:
