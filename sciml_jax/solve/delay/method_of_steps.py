@@ -23,8 +23,8 @@ class MethodOfSteps(Method):
 
     Where a lag is shorter than the step, the field looks up states of the step that is being taken. The step is then
     repeated, each time with the interpolant of the last attempt (see `History.along`), until its end changes by less
-    than a fiftieth of the tolerance. The dense data of its steps are complete and condensed: the history keeps them, and every
-    stage reads some.
+    than a fiftieth of the tolerance. The dense data of its steps are complete and condensed: the history keeps them,
+    and every stage reads some.
     """
 
     inner: Method
