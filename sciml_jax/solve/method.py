@@ -93,8 +93,8 @@ class Method(eqx.Module):
         return dense
 
     def condense(self, dt: Time, dense: PyTree) -> PyTree:
-        """Prepared dense data of a step of length `dt`, in the form with which `interpolate` is cheapest, for steps that
-        are interpolated many times; by default as they are."""
+        """Prepared dense data of a step of length `dt`, in the form with which `interpolate` is cheapest, for steps
+        that are interpolated many times; by default as they are."""
         return dense
 
     @property
