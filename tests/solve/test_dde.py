@@ -291,6 +291,19 @@ def test_gradients(name):
     np.testing.assert_allclose(reverse, forward, rtol=1e-9 if name not in ("short", "state") else 1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
+def test_gradients_by_replay():
+    """With fewer snapshots than steps these are repeated before they are pulled back."""
+
+    def loss(p, gradient):
+        sol = sj.solve_dde(linear, (0.0, 2.5), past, p[1], args=p, gradient=gradient, method=sj.Bosh3(), rtol=1e-5)
+        return jnp.sin(sol.y), sol.stats["accepted"]
+
+    few, steps = jax.jit(jax.grad(lambda p: loss(p, sj.Recorded(snapshots=4)), has_aux=True))(P0)
+    assert int(steps) > 16
+    np.testing.assert_allclose(few, jax.jit(jax.grad(lambda p: loss(p, sj.Recorded())[0]))(P0), rtol=1e-12)
+
+
 # Ways to run
 
 

@@ -58,3 +58,20 @@ def test_interpolants_leave_with_the_fields_slope(method):
     """At the start of a step the slope is the first stage: continuous derivatives where the method has them."""
     slopes = [row[0] for row in method.tableau.dense]
     np.testing.assert_allclose([float(s) for s in slopes], [1.0] + [0.0] * (len(slopes) - 1), atol=1e-14)
+
+
+@pytest.mark.parametrize("method", [*EXPLICIT, sj.Bosh3()], ids=lambda m: type(m).__name__)
+def test_condensed_interpolants_are_the_same(method):
+    """Of any field's stages, at traced times and at known fractions; Hermite's cubic has nothing to condense."""
+    problem = sj.solve.Problem(lambda t, y, args: {"y": jnp.cos(3 * t) * y["y"]}, None, 1e-3, 1e-3)
+    t, dt, y = jnp.asarray(0.2), jnp.asarray(0.7), {"y": jnp.array([1.0, -2.0])}
+    dense = method.step(problem, t, y, dt, method.init(problem, t, y, dt)).dense
+    dense = method.prepare(problem, t, dt, dense)
+    few = method.condense(dt, dense)
+    assert len(jax.tree.leaves(few)) <= len(jax.tree.leaves(dense))
+    fractions = (0.0, 0.3, 0.8, 1.0)
+    for s, known in zip(fractions, method.samples(few, t, t + dt, fractions), strict=True):
+        whole = method.interpolate(dense, t, t + dt, t + s * dt)["y"]
+        # sums of twenty terms, the factors of the highest orders being of the order of a thousand
+        for mine in (method.interpolate(few, t, t + dt, t + s * dt), known):
+            np.testing.assert_allclose(mine["y"], whole, rtol=1e-12)
