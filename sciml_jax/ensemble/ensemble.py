@@ -185,10 +185,10 @@ def _solve(field, settings: tuple, parts: Split, gradient: Gradient, options: di
 
     def share(given, rows):
         """What one device solves: all, without a mesh."""
-        count = jax.tree.leaves(rows)[0].shape[0]
+        (solve, shared), count = given, jax.tree.leaves(rows)[0].shape[0]
         if backend == "kernel":
-            return run_kernel(given[0], given[1], rows, lanes=lanes, interpret=platform != "gpu", **forward)
-        size = chunk or (together(given[0].jaxpr, varying, implicit) if backend == "lanes" else count)
+            return run_kernel(solve, shared, rows, lanes=lanes, interpret=platform != "gpu", **forward)
+        size = chunk or (together(solve.jaxpr, varying, implicit) if backend == "lanes" else count)
         return in_chunks(several, given, rows, count, min(size, max(count, 1)))
 
     def several(given, rows):

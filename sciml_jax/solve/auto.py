@@ -184,8 +184,8 @@ class Auto(Method):
         )
         return Dense(dense.which, data)
 
-    def condense(self, dt: Time, dense: Dense) -> Dense:
-        return Dense(dense.which, tuple(m.condense(dt, x) for m, x in zip(self.methods, dense.data, strict=True)))
+    def condense(self, dense: Dense) -> Dense:
+        return Dense(dense.which, tuple(m.condense(x) for m, x in zip(self.methods, dense.data, strict=True)))
 
     def interpolate(self, dense: Dense, t_left: Time, t_right: Time, t: Time) -> State:
         at = [lambda k=k: self.methods[k].interpolate(dense.data[k], t_left, t_right, t) for k in (0, 1)]

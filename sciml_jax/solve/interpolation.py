@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..core.trees import combine, scale
+from ..core.trees import combine
 from .problem import State, Time
 
 
@@ -28,13 +28,6 @@ class Hermite(NamedTuple):
     y1: State
     f0: State
     f1: State
-
-
-class Condensed(NamedTuple):
-    r"""A polynomial of degree m in a step: its start and, for k = 1..m, the factor of $s^k (1 - s)^{m - k}$."""
-
-    y0: State
-    q: tuple[State, ...]
 
 
 def theta(t_left: Time, t_right: Time, t: Time) -> Time:
@@ -74,33 +67,14 @@ def bernstein(table: np.ndarray, s: Float[Array, ""] | float) -> list:
 
     A Python number gives Python numbers.
     """
-    basis = _basis(table.shape[1], s)
-    return [combine(row, basis) for row in table]
+    powers = basis(table.shape[1], s)
+    return [combine(row, powers) for row in table]
 
 
-def _basis(m: int, s: Float[Array, ""] | float) -> list:
+def basis(m: int, s: Float[Array, ""] | float) -> list:
     """Bernstein's basis without its first member and without binomials: s^k (1 - s)^(m - k), k = 1..m."""
     ups, downs = [s], [1 - s]
     for _ in range(m - 1):
         ups.append(ups[-1] * s)
         downs.append(downs[-1] * downs[0])
     return [ups[k - 1] * downs[m - k - 1] if k < m else ups[-1] for k in range(1, m + 1)]
-
-
-def condensed(table: np.ndarray, y0: State, h: Time, ks: Sequence[State]) -> Condensed:
-    """y0 and h times the sum of the polynomials in `bernstein_rows` with factors `ks`, as one polynomial: it is cheaper
-    to evaluate and to keep where there are more factors than powers."""
-    return Condensed(y0, tuple(scale(h, combine(column, ks)) for column in table.T))
-
-
-def condensed_at(data: Condensed, s: Float[Array, ""] | float) -> State:
-    """The polynomial at the fraction `s` of its step."""
-    basis = _basis(len(data.q), s)
-
-    def leaf(y0, *qs):
-        total = basis[0] * qs[0]
-        for b, q in zip(basis[1:], qs[1:], strict=True):
-            total = total + b * q
-        return (y0 + total).astype(y0.dtype)
-
-    return jax.tree.map(leaf, data.y0, *data.q)

@@ -92,9 +92,9 @@ class Method(eqx.Module):
         """Completes dense data, once in a step that is interpolated (extra stages); by default they are complete."""
         return dense
 
-    def condense(self, dt: Time, dense: PyTree) -> PyTree:
-        """Prepared dense data of a step of length `dt`, in the form with which `interpolate` is cheapest, for steps
-        that are interpolated many times; by default as they are."""
+    def condense(self, dense: PyTree) -> PyTree:
+        """Prepared dense data in the form with which `interpolate` is cheapest, for steps that are interpolated many
+        times; by default as they are."""
         return dense
 
     @property

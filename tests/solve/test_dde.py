@@ -27,7 +27,7 @@ def pieces(t):
 # Exact solutions
 
 
-@pytest.mark.parametrize("method", [sj.Tsit5(), sj.Vern7(), sj.Rodas5P()], ids=lambda m: type(m).__name__)
+@pytest.mark.parametrize("method", [sj.Tsit5(), sj.Vern7(), sj.Rodas5P(), sj.Auto()], ids=lambda m: type(m).__name__)
 def test_a_solution_in_pieces(method):
     """The step's error is at most its tolerance, and there are fewer than a hundred steps."""
     ts = np.linspace(0.0, 5.3, 24)

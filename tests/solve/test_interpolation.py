@@ -67,11 +67,11 @@ def test_condensed_interpolants_are_the_same(method):
     t, dt, y = jnp.asarray(0.2), jnp.asarray(0.7), {"y": jnp.array([1.0, -2.0])}
     dense = method.step(problem, t, y, dt, method.init(problem, t, y, dt)).dense
     dense = method.prepare(problem, t, dt, dense)
-    few = method.condense(dt, dense)
+    few = method.condense(dense)
     assert len(jax.tree.leaves(few)) <= len(jax.tree.leaves(dense))
     fractions = (0.0, 0.3, 0.8, 1.0)
     for s, known in zip(fractions, method.samples(few, t, t + dt, fractions), strict=True):
         whole = method.interpolate(dense, t, t + dt, t + s * dt)["y"]
-        # sums of twenty terms, the factors of the highest orders being of the order of a thousand
+        # rounding of sums of up to 26 terms, with factors of up to 8e4 (Vern8)
         for mine in (method.interpolate(few, t, t + dt, t + s * dt), known):
             np.testing.assert_allclose(mine["y"], whole, rtol=1e-12)

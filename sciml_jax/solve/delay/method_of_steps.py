@@ -120,7 +120,7 @@ class MethodOfSteps(Method):
         counts = dict(out.counts)
         for name, n in self.inner.prepare_counts().items():
             counts[name] = counts.get(name, 0) + n
-        dense = self.inner.condense(dt, self.inner.prepare(problem, t, dt, out.dense))
+        dense = self.inner.condense(self.inner.prepare(problem, t, dt, out.dense))
         return out._replace(dense=dense, counts=counts)
 
 

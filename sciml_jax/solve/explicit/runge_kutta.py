@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...core import trees
-from ..interpolation import Condensed, Hermite, bernstein, condensed, condensed_at, hermite, theta
+from ..interpolation import Hermite, basis, bernstein, hermite, theta
 from ..method import Method, MethodState, Step
 from ..problem import Problem, State, Time
 from .tableau import ButcherTableau, as_floats
@@ -15,6 +15,13 @@ from .tableau import ButcherTableau, as_floats
 
 class Stages(NamedTuple):
     """Dense data of a step: its first state and the stage derivatives in the order of the tableau's `dense`."""
+
+    y0: State
+    k: tuple[State, ...]
+
+
+class Condensed(NamedTuple):
+    """The same as one polynomial: the factors of Bernstein's `basis`, fewer than there are stages."""
 
     y0: State
     k: tuple[State, ...]
@@ -130,28 +137,26 @@ class RungeKutta(Method):
     def prepare_counts(self) -> dict[str, int]:
         return {"field_evaluations": len(self.tableau.extra_c)}
 
-    def condense(self, dt: Time, dense):
+    def condense(self, dense):
         if self.tableau.dense is None:
             return dense
-        return condensed(self.tableau.dense_table, dense.y0, dt, dense.k)
+        columns: Any = [trees.combine(column, dense.k) for column in self.tableau.dense_table.T]
+        return Condensed(dense.y0, tuple(columns))
 
     def interpolate(self, dense, t_left: Time, t_right: Time, t: Time) -> State:
         if self.tableau.dense is None:
             return hermite(dense, t_left, t_right, t)
-        if isinstance(dense, Condensed):
-            return condensed_at(dense, theta(t_left, t_right, t))
-        weights = bernstein(self.tableau.dense_table, theta(t_left, t_right, t))
-        return self._weighted(dense, t_right - t_left, weights)
+        return self._at(dense, t_right - t_left, theta(t_left, t_right, t))
 
     def samples(self, dense, t_left: Time, t_right: Time, fractions: tuple[float, ...]) -> list[State]:
         if self.tableau.dense is None:
             return super().samples(dense, t_left, t_right, fractions)
-        if isinstance(dense, Condensed):
-            return [condensed_at(dense, s) for s in fractions]
-        table = self.tableau.dense_table
-        return [self._weighted(dense, t_right - t_left, bernstein(table, s)) for s in fractions]
+        return [self._at(dense, t_right - t_left, s) for s in fractions]
 
-    def _weighted(self, dense: Stages, h: Time, weights: list) -> State:
+    def _at(self, dense: Stages | Condensed, h: Time, s) -> State:
+        """The solution at the fraction s of a step of length h."""
+        short = isinstance(dense, Condensed)
+        weights = basis(len(dense.k), s) if short else bernstein(self.tableau.dense_table, s)
         kept = [(w, k) for w, k in zip(weights, dense.k, strict=True) if w is not None]
 
         def leaf(y0, *ks):

@@ -74,11 +74,10 @@ class Snapshots(Recorder):
     def sized(job: Job, cuts: bool, slots: int | None = None) -> "Snapshots":
         """A recorder whose snapshots and replayed segments together need the least memory; one that keeps every step
         of a delay equation, as its memory does."""
-        most = most_steps(job)
-        if slots is None and job.memory is not None:
-            slots = 1 << max(1, most.bit_length())
         if slots is None:
-            slots = 1 << max(1, math.ceil(math.log2(math.sqrt(2 * max(most, 1)))))
+            most = most_steps(job)
+            wanted = math.sqrt(2 * max(most, 1)) if job.memory is None else most + 1
+            slots = 1 << max(1, math.ceil(math.log2(wanted)))
         return Snapshots(slots, cuts)
 
     def max_level(self, max_steps: int) -> int:
