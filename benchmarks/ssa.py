@@ -19,6 +19,22 @@ NETWORKS = {  # reactants, products, rate constants, counts at zero, end, specie
     "dimers": (((2, 0), (0, 1)), ((0, 1), (2, 0)), (0.001, 0.5), (600, 0), 2.0, 1),
 }
 
+SITES = 256  # on a line, ten molecules each, which jump to a neighbour at the rate of a diffusion
+# seconds a path to t = 0.01, on an AMD EPYC 7502: SciMLBenchmarksOutput, Jumps/Diffusion_CTRW (DiffEqJump 6.14)
+PUBLISHED = {"Direct": 7.258, "NRM": 0.8323, "DirectCR": 0.5117}
+PUBLISHED_JUMPS = 0.01 * SITES**2 * 10 * 2 * (SITES - 1)  # their mean number
+
+
+def line_of_sites() -> tuple:
+    one = np.eye(SITES, dtype=int).tolist()
+    pairs = [(i, j) for i in range(SITES) for j in (i - 1, i + 1) if 0 <= j < SITES]
+    constants = (float(SITES**2),) * len(pairs)
+    reactants, products = zip(*((one[i], one[j]) for i, j in pairs), strict=True)
+    return reactants, products, constants, (10,) * SITES, 0.001, SITES // 2
+
+
+NETWORKS["sites"] = line_of_sites()
+
 
 def report_of(case: dict):
     def report(out) -> dict:
@@ -38,7 +54,8 @@ def ours(kind: str):
 
         reactants, products, constants, start, end, species = NETWORKS[case["network"]]
         network = sj.MassAction(reactants, products)
-        method = {"next": sj.NextReaction(), "leaps": sj.TauLeaping()}.get(kind, sj.SSA())
+        slow = {"next": sj.NextReaction(), "one_next": sj.NextReaction(), "leaps": sj.TauLeaping()}
+        method = slow.get(kind, sj.SSA())
 
         def one(key):
             k, x0 = jnp.asarray(constants, jnp.float32), np.array(start, np.int32)
@@ -55,7 +72,8 @@ def ours(kind: str):
             return sol.y[:, species], sol.stats["accepted"]
 
         chunks = lambda keys: jax.lax.map(one, keys, batch_size=min(64, case["paths"]))  # noqa: E731
-        solve = {"vmap": jax.vmap(one), "lanes": lanes}.get(kind, chunks)
+        single = lambda keys: tuple(x[None] for x in one(keys[0]))  # noqa: E731
+        solve = {"vmap": jax.vmap(one), "lanes": lanes, "one": single, "one_next": single}.get(kind, chunks)
         return jax_work(solve, lambda point: (keys,), report_of(case), case["points"])
 
     return prepare
@@ -175,11 +193,25 @@ def judge(results: Results) -> list:
             at_most(f"{name}: our direct method's moments, in standard errors, at most 4.5", 4.5, off("ours_lanes")),
             at_most(f"{name}: our next reaction method's, at most 4.5", 4.5, off("ours_next")),
         ]
+
+    def slower(method: str, mine: str):
+        published = 1e9 * PUBLISHED[method] / PUBLISHED_JUMPS
+        return lambda: results.number(LARGE, mine, "ns_per_jump") / published
+
+    for method, mine in (("Direct", "ours_one"), ("NRM", "ours_one_next"), ("DirectCR", "ours_one")):
+        title = f"{LARGE}: time a jump of {mine} over JumpProcesses.jl's, published for {method}()"
+        bars.append(for_information(title, slower(method, mine)))
     return bars
 
 
+MANY = ("ours_vmap", "ours_chunks", "ours_lanes", "ours_next", "ours_leaps", "python_loop", "numpy_arrays")
+LARGE = "diffusion over 256 sites, one path"
 CASES = [
-    Case(f"10,000 paths, {title}", {"network": network, "paths": 10_000, "peer_paths": 300, "array_paths": 20})
+    Case(
+        f"10,000 paths, {title}",
+        {"network": network, "paths": 10_000, "peer_paths": 300, "array_paths": 20},
+        contenders=MANY,
+    )
     for network, title in (("sir", "an epidemic of 200"), ("dimers", "dimers of 600 molecules"))
 ]
 BENCHMARK = Benchmark(
@@ -191,16 +223,19 @@ BENCHMARK = Benchmark(
         Contender("ours_lanes", ours("lanes"), env=SINGLE),
         Contender("ours_next", ours("next"), env=SINGLE),
         Contender("ours_leaps", ours("leaps"), env=SINGLE),
+        Contender("ours_one", ours("one"), env=SINGLE),
+        Contender("ours_one_next", ours("one_next"), env=SINGLE),
         Contender("python_loop", python_loop),
         Contender("numpy_arrays", numpy_arrays),
     ],
-    cases=CASES,
+    cases=[*CASES, Case(LARGE, {"network": "sites", "paths": 1}, contenders=("ours_one", "ours_one_next"))],
     smoke_cases=[Case("20 paths, sir", {"network": "sir", "paths": 20, "peer_paths": 5, "array_paths": 2})],
     judge=judge,
     derive=derive,
     rounds=7,
     notes=[
         "Peers run fewer paths: compare microseconds a path. Their random numbers are NumPy's, in float64.",
+        "Diffusion: 510 channels. What JumpProcesses.jl published is of another machine and of its DiffEqJump days.",
         "ours_chunks, ours_next, ours_leaps: jax.lax.map over keys, 64 paths at once. Leaps are approximate.",
     ],
 )

@@ -10,6 +10,8 @@ from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from ..problem import Time
 
+_SCALARS = 32  # channels up to which rates are made one by one, as lanes and kernels have them
+
 
 class MassAction(eqx.Module):
     r"""Rates by mass action, $a_j(x) = k_j \prod_i x_i (x_i - 1) \cdots (x_i - r_{ji} + 1)$.
@@ -68,11 +70,24 @@ class MassAction(eqx.Module):
                 f"sj.MassAction with {len(self.reactants)} channels needs as many rate constants, as args= of the "
                 f"solve or as constants=; got {constants!r}"
             )
+        if many > _SCALARS:
+            species, offsets = _factors(self.reactants)
+            ones = jnp.concatenate([x, jnp.ones(1, x.dtype)])
+            return jnp.asarray(constants, x.dtype) * jnp.prod(ones[species] - jnp.asarray(offsets, x.dtype), axis=0)
         rates = []
         for k, orders in zip(constants, self.reactants, strict=True):
             falling = [x[i] - n for i, order in enumerate(orders) for n in range(order)]
             rates.append(reduce(lambda a, b: a * b, falling, jnp.asarray(k, x.dtype)))
         return jnp.stack(rates)
+
+
+def _factors(reactants: tuple[tuple[int, ...], ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Which species is a factor of each rate, and what is taken from it, shape (highest order, channels); what is
+    missing to the highest order is a species after the last one, less nothing."""
+    factors = [[(i, n) for i, order in enumerate(orders) for n in range(order)] for orders in reactants]
+    highest, none = max(map(len, factors)), (len(reactants[0]), 0)
+    filled = np.array([row + [none] * (highest - len(row)) for row in factors], int).reshape(len(factors), highest, 2)
+    return filled[..., 0].T, filled[..., 1].T
 
 
 def _whole(name: str, orders: ArrayLike) -> tuple[tuple[int, ...], ...]:

@@ -26,6 +26,34 @@ def test_falling_factorials(x):
     np.testing.assert_allclose(jax.jit(lambda x: network(0.0, x, None))(jnp.array(x, float)), falling(x), rtol=1e-14)
 
 
+@pytest.mark.float32
+@pytest.mark.parametrize("x", [[0, 0, 0], [1, 1, 1], [7, 5, 4]])
+def test_many_channels_are_gathered(x):
+    """48 channels, eight times the six; whole numbers up to a few hundred are exact in float32 too."""
+    network, k = sj.MassAction(REACTANTS * 8, PRODUCTS * 8), np.tile(K, 8)
+    counts = jnp.array(x, float)
+    eps = float(jnp.finfo(counts.dtype).eps)
+    for args in (k, tuple(k), jnp.asarray(k)):
+        found = jax.jit(lambda x, args=args: network(0.0, x, args))(counts)
+        np.testing.assert_allclose(found, np.tile(falling(x), 8), rtol=4 * eps)
+    slopes = jax.jacfwd(lambda k: network(0.0, counts, k))(jnp.asarray(k))
+    np.testing.assert_allclose(np.diag(slopes) * k, np.tile(falling(x), 8), rtol=8 * eps)
+
+
+@pytest.mark.parametrize("method", [sj.SSA(), sj.NextReaction(), sj.TauLeaping()])
+def test_molecules_on_a_line_of_sites(method):
+    """46 channels: independent molecules that jump to neighbours; none is lost, and the mean stays uniform."""
+    sites, each, paths = 24, 20, 40
+    pairs = [(i, j) for i in range(sites) for j in (i - 1, i + 1) if 0 <= j < sites]
+    rows = np.eye(sites, dtype=int)
+    line = sj.MassAction([rows[i] for i, _ in pairs], [rows[j] for _, j in pairs], [1.0] * len(pairs))
+    end = lambda key: sj.solve_jump(line, line.stoichiometry, (0.0, 2.0), [each] * sites, key, method=method).y
+    y = np.asarray(jax.jit(jax.vmap(end))(jax.random.split(jax.random.key(0), paths)))
+    assert np.all(y.sum(axis=1) == each * sites) and np.all(y >= 0)
+    # counts are binomial at first and nearly Poisson later: five standard errors of a mean of 40
+    assert np.max(np.abs(y.mean(axis=0) - each)) < 5 * np.sqrt(each / paths)
+
+
 def test_stoichiometry_and_conservation():
     network = sj.MassAction([[1, 1, 0], [0, 0, 1]], [[0, 0, 1], [1, 1, 0]], [0.01, 0.3])
     assert network.stoichiometry.tolist() == [[-1, -1, 1], [1, 1, -1]]
