@@ -24,6 +24,10 @@ class RESULT(eqx.Enumeration):
         "The solver took max_steps steps before it reached t1. Raise max_steps=, loosen rtol= and atol=, "
         "or, where the problem is stiff, use an implicit method: method=sj.Rodas5P()."
     )
+    record_capacity_reached = (
+        "The solve took more steps than a gradient has room for, 4,096 by default. Give max_steps= as many as it may "
+        "need (8 bytes each in every solve of a batch), or loosen rtol= and atol=."
+    )
     dt_min_reached = (
         "The step size fell below the smallest one that t (or dt_min=) allows. The tolerance may be below the rounding "
         "error of the dtype, or the solution may have a singularity or a jump: loosen rtol= and atol=, use float64, "

@@ -110,3 +110,8 @@ def describe(tree: PyTree) -> str:
     """A pytree's structure in words, with a star for every array."""
     structure: Any = jax.tree.structure(tree)
     return "one array" if structure == jax.tree.structure(0) else str(structure).removeprefix("PyTreeDef(")[:-1]
+
+
+def bytes_of(tree: PyTree) -> int:
+    """The memory of all arrays, of abstract ones too."""
+    return sum(jnp.size(x) * jnp.result_type(x).itemsize for x in jax.tree.leaves(tree))

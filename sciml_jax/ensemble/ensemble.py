@@ -80,8 +80,8 @@ def solve_ensemble(
       earlier solve, or a parameter that makes it hard. Trajectories of like work then run together: what runs together
       ends with its slowest. Worth it where parameters are in no order and work differs by a factor of two and more.
     - `gradient`: `sj.Recorded()` by default: reverse mode, in which a chunk is solved again before it is pulled back;
-      `sj.Forward()` for forward mode, in the same lanes. What is recorded has room for `max_steps` times in every lane:
-      give fewer than the 100,000 by default (10,240 Lorenz, gradient: 5 microseconds each with 2,000, 47 with 100,000).
+      `sj.Forward()` for forward mode, in the same lanes. What is recorded has room for 4,096 times in every lane,
+      or for `max_steps`, if given (10,240 Lorenz, gradient: 5 microseconds each with 2,000, 56 with 100,000).
     - `throw`: raise `sj.SolveError` if any trajectory failed; by default look at `sol.result`.
     - `progress`: a progress bar over the trajectories, outside `jit` and without a mesh.
     - `options`: everything else that `solve_ode` takes: `method`, `rtol`, `atol`, `save`, `events`, `dt`, ...

@@ -1,6 +1,7 @@
 """Linear algebra that solvers need inside their loops: structured Jacobians, factorisations, Krylov methods."""
 
 from .coloring import color_columns, compressed_jacobian
+from .columns import times_columns
 from .jacobians import jacobian
 from .krylov import KrylovSolution, gmres
 from .matrix_free import MatrixFree
@@ -26,4 +27,5 @@ __all__ = [
     "jacobian",
     "linear_solver",
     "pattern",
+    "times_columns",
 ]

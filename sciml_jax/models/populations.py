@@ -60,7 +60,7 @@ def log_predict(
     *,
     rtol: float = 1e-6,
     atol: float = 1e-6,
-    max_steps: int = 100_000,
+    max_steps: int | None = None,
     gradient: Gradient | None = None,
     throw: bool = True,
 ) -> Float[Array, "T n"]:

@@ -15,6 +15,8 @@ from .problem import State, Time
 from .saving import Final, Steps
 from .step_size import EqualSteps
 
+_KEPT_STEPS, _KEPT_BYTES = 256, 65_536  # of whose states reverse mode keeps every one
+
 
 class Point(NamedTuple):
     """Where the scan stands: the number of the step, whether all steps could be computed, and their work as far as
@@ -41,11 +43,14 @@ def applies(job: Job) -> bool:
     )
 
 
-def march(job: Job, *, checkpoint: bool = False, timed: bool = False) -> tuple[Outcome, Rows | None]:
+def march(
+    job: Job, *, checkpoint: bool = False, snapshots: int | None = None, timed: bool = False
+) -> tuple[Outcome, Rows | None]:
     r"""The outcome of N equal steps; if `timed`, also the times before and after them.
 
-    With `checkpoint`, reverse mode keeps $2\sqrt N$ states and recomputes each step once, by JAX's own derivative
-    rules: any order of derivatives, forward and reverse.
+    With `checkpoint`, reverse mode keeps the states of up to 256 steps, or of 64 KiB, and recomputes each step once; of
+    more steps, or with fewer `snapshots`, those and one block between two of them, and then each step twice. By JAX's
+    own derivative rules: any order of derivatives, forward and reverse.
     """
     assert isinstance(job.controller, EqualSteps)
     n, problem, method = job.controller.n, job.problem, job.method
@@ -71,7 +76,7 @@ def march(job: Job, *, checkpoint: bool = False, timed: bool = False) -> tuple[O
         point = Point(point.i + 1, t_next, y, state.carry, state.cache, point.ok & step.ok, counted)
         return point, (row(point), (t_next,) if timed else ())
 
-    end, (rows, times) = _scan(one, start, n, checkpoint)
+    end, (rows, times) = _scan(one, start, n, checkpoint, snapshots)
     first = row(start)
     saved = tuple(
         (jnp.int32(n), _stacked(first[k], rows[k])) if isinstance(save, Steps) else ((), ())
@@ -119,11 +124,17 @@ def _stacked(first: PyTree, rows: PyTree) -> Rows:
     return stacked_rows(jax.tree.map(lambda a, b: jnp.concatenate([a[None], b, b[-1:]]), first, rows))
 
 
-def _scan(one, start: Point, n: int, checkpoint: bool):
-    """`lax.scan` of n steps, in two levels where reverse mode must not keep every step."""
-    size = math.isqrt(n)
-    if not checkpoint or size < 2:
+def _scan(one, start: Point, n: int, checkpoint: bool, snapshots: int | None):
+    """`lax.scan` of n steps; with `checkpoint` reverse mode keeps states alone, and of many steps not all of those."""
+    if not checkpoint:
         return jax.lax.scan(one, start, length=n)
+    one = jax.checkpoint(one, prevent_cse=False)
+    if snapshots is None:
+        few = n <= _KEPT_STEPS or n * trees.bytes_of(start) <= _KEPT_BYTES
+        snapshots = n if few else math.isqrt(n)
+    if snapshots >= n:
+        return jax.lax.scan(one, start, length=n)
+    size = math.ceil(n / snapshots)
     blocks = n // size
     inner = lambda length: jax.checkpoint(lambda point, _: jax.lax.scan(one, point, length=length))
     point, rows = jax.lax.scan(inner(size), start, length=blocks)

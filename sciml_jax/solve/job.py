@@ -46,6 +46,7 @@ class Job(eqx.Module):
     memory: Any  # what is remembered of earlier steps, for delay equations: `None`, or a `delay.Memory`
     progress: Any = eqx.field(static=True)
     max_steps: int = eqx.field(static=True)
+    recorded_steps: int = eqx.field(static=True)  # how many of them a gradient has room for
     max_events: int = eqx.field(static=True)
 
     @property

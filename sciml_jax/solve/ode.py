@@ -39,7 +39,7 @@ def solve_ode(
     dt_min: ArrayLike | None = None,
     dt_max: ArrayLike | None = None,
     step_to: ArrayLike | None = None,
-    max_steps: int = 100_000,
+    max_steps: int | None = None,
     max_events: int = 1000,
     mass: Any = None,
     jacobian: Callable | None = None,
@@ -72,7 +72,8 @@ def solve_ode(
       constant step, or `steps`, the exact number of equal steps (with `save` `None` or `sj.Steps` a scan; an event
       or a time of `step_to` cuts one in two).
     - `dt_min`, `dt_max`: bounds of the step size. `step_to`: times to step to exactly, where an input jumps.
-    - `max_steps`: attempts before giving up (100,000; static).
+    - `max_steps`: attempts before giving up (static). By default 100,000; a gradient has room for all where the step
+      is constant or where `max_steps` is given, and else for 4,096.
     - `mass`: the matrix M of $M \dot y = f$, shape (n, n), its diagonal (n,), or a lineax operator; a constant, and
       singular for differential-algebraic equations (of index 1). For Rosenbrock methods, `sj.Radau5`, `sj.RadauIIA`
       and `sj.BDF`.
@@ -132,7 +133,7 @@ def solve_ode(
         projection=projection,
         has_aux=has_aux,
         progress=progress,
-        max_steps=arguments.count("max_steps", max_steps),
+        max_steps=None if max_steps is None else arguments.count("max_steps", max_steps),
         max_events=arguments.count("max_events", max_events),
         resume=state,
         sorted_saves=checks.sorted_saves(saves, t_span),

@@ -23,6 +23,8 @@ from .saving import Save, Steps, Times
 from .step_size import Controller, EqualSteps
 from .structured import StructuredField
 
+_MAX_STEPS, _RECORDED_STEPS = 100_000, 4_096  # attempts, and how many adaptive ones a gradient has room for
+
 
 class Request(eqx.Module):
     """The arguments of a solve as the user gave them."""
@@ -49,7 +51,7 @@ class Request(eqx.Module):
     projection: Callable | None
     has_aux: bool
     progress: bool
-    max_steps: int
+    max_steps: int | None
     max_events: int
     resume: Resume | None
     sorted_saves: tuple[bool, ...]
@@ -117,7 +119,8 @@ def prepare(request: Request) -> Job:
         residual=residual,
         memory=memory,
         progress=Bar() if request.progress else None,
-        max_steps=_max_steps(request),
+        max_steps=_max_steps(request, _MAX_STEPS),
+        recorded_steps=_max_steps(request, _RECORDED_STEPS if request.controller.adaptive else _MAX_STEPS),
         max_events=request.max_events if crossings else _max_events(request),
     )
 
@@ -127,10 +130,10 @@ def _max_events(request: Request) -> int:
     return 1 if all(event.terminates for event in request.events) else request.max_events
 
 
-def _max_steps(request: Request) -> int:
+def _max_steps(request: Request, default: int) -> int:
     """The bound on attempts; where the number of steps is prescribed, it is that and what may cut them."""
     if not isinstance(request.controller, EqualSteps):
-        return request.max_steps
+        return default if request.max_steps is None else request.max_steps
     cuts = (_max_events(request) if request.events else 0) + (0 if request.step_to is None else request.step_to.size)
     return request.controller.n + cuts
 
@@ -237,7 +240,7 @@ def _save(save: Save, ordered: bool, closed, aux, t0, t1, request: Request) -> S
     """A request with its functions traced and its times sorted in the direction of the solve."""
     function = closed(save.function)
     if isinstance(save, Steps) and save.capacity is None and isinstance(request.controller, EqualSteps):
-        return Steps(_max_steps(request), function, aux)
+        return Steps(_max_steps(request, _MAX_STEPS), function, aux)
     if not isinstance(save, Times):
         return eqx.tree_at(
             lambda s: (s.function, s.aux), save, (function, aux), is_leaf=lambda x: x is None or callable(x)

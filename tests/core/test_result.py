@@ -9,6 +9,7 @@ from sciml_jax.core import either
 
 FAILURES = {
     "max_steps_reached": "Raise max_steps=",
+    "record_capacity_reached": "Give max_steps=",
     "dt_min_reached": "loosen rtol= and atol=",
     "non_finite": "Check the field",
     "step_failed": "take smaller steps",

@@ -53,6 +53,30 @@ def test_any_number_of_steps(n):
     assert float(jax.grad(end)(2.0)) == pytest.approx((1 - 1 / n) ** n, rel=1e-13)
 
 
+@pytest.mark.parametrize("n, size", [(257, 10), (300, 40), (289, 40)])
+def test_more_states_than_reverse_mode_keeps(n, size):
+    """Of 257 steps of ten numbers every state is kept, of 300 and 289 of forty a root: with and without a rest."""
+
+    def end(y0):
+        return jnp.sum(sj.solve_ode(decay, (0.0, 1.0), y0, method=sj.Euler(), steps=n).y)
+
+    np.testing.assert_allclose(jax.grad(end)(jnp.ones(size)), (1 - 1 / n) ** n, rtol=1e-12)
+
+
+@pytest.mark.parametrize("n, snapshots", [(20, 4), (23, 8), (5, 8)])
+def test_as_many_snapshots_as_asked_for(n, snapshots):
+    """Fewer than steps, with and without a rest, and more."""
+
+    def end(y0, gradient):
+        return sj.solve_ode(decay, (0.0, 1.0), y0, method=sj.Euler(), steps=n, gradient=gradient).y
+
+    for derive in (jax.grad, lambda f: jax.grad(lambda x: f(f(x)))):
+        few, every = (
+            derive(lambda y0, g=gradient: end(y0, g))(2.0) for gradient in (sj.Recorded(snapshots=snapshots), None)
+        )
+        assert float(few) == pytest.approx(float(every), rel=1e-13)
+
+
 def test_more_steps_than_the_limit_of_the_driver():
     sol = sj.solve_ode(decay, (0.0, 1.0), 1.0, method=sj.Euler(), steps=1000, max_steps=10)
     assert int(sol.stats["accepted"]) == 1000

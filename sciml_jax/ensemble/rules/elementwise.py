@@ -1,11 +1,11 @@
 """Operations entry by entry."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import JaxprEqn
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
+from ...core.once import kept
 from ...core.primitives import ELEMENTWISE, dtype_of, shape_of
 from ..values import Value, as_entries, scalars, widened
 
@@ -43,30 +43,18 @@ def barrier(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
 
 
 def once(run, eqn: JaxprEqn, operands: list[Value]) -> list[Value]:
-    """Computed in one place, for which an operation that XLA takes for an expensive one suffices.
-
-    XLA's CPU compiler computes cheap expressions again in every loop over lanes that reads them, a whole Runge-Kutta
-    step in each of its results. A Lorenz step took 50 nanoseconds so, and takes 17.
-    """
+    """Computed in one place. A Lorenz step took 50 nanoseconds without such marks, and takes 17."""
     dtype = dtype_of(eqn.outvars[0])
     if run.strict or not (jnp.issubdtype(dtype, jnp.floating) or dtype == np.bool_):
         return operands
 
-    def kept(x):
+    def stored(x):
         if not jnp.ndim(x):
             return x
-        return _over_one(x.astype(jnp.float32)) > 0.5 if dtype == np.bool_ else _over_one(x)
+        return kept(x.astype(jnp.float32)) > 0.5 if dtype == np.bool_ else kept(x)
 
-    entries = [kept(x) for x in as_entries(operands[0]).ravel()]
+    entries = [stored(x) for x in as_entries(operands[0]).ravel()]
     return [scalars(entries, shape_of(eqn.outvars[0]), dtype)]
-
-
-def _over_one(x: Float[Array, " lanes"]) -> Float[Array, " lanes"]:
-    """x divided by a one that XLA does not know to be one; LLVM, which sees that a bit is less than two, does."""
-    bits = jax.lax.bitcast_convert_type(x, f"int{8 * x.dtype.itemsize}")
-    least = jax.lax.bitwise_and(bits, jax.lax.full_like(bits, 1))
-    one = jax.lax.select(least < 2, jax.lax.full_like(x, 1), jax.lax.full_like(x, 0.5))
-    return jax.lax.div(x, one)
 
 
 RULES = {

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, PyTree
 
+from ...core.once import once
+from ...linalg import times_columns
 from ..method import Method, MethodState, Step
 from ..problem import State, Time
 from ..structured import StructuredField
@@ -56,7 +58,8 @@ class Controlled(StructuredField):
         else:
             share = t - self.locked.astype(t.dtype)
             slope, t = self.control.piece_slope(self.locked, share), self.control.time(self.locked, share)
-        return jax.tree.map(lambda f: product(f, slope), self.matrix(t, y, args))
+        slope = once(slope)
+        return jax.tree.map(lambda f: times_columns(f, slope.astype(f.dtype)), self.matrix(t, y, args))
 
     def check(self, y0: State) -> None:
         """Any state will do."""
@@ -70,11 +73,6 @@ class Controlled(StructuredField):
     def on(self, k: Int[Array, ""]) -> "Controlled":
         """The same equation on piece k, in the path's own parameter."""
         return Controlled(self.matrix, self.control, locked=k)
-
-
-def product(f: Array, dx: Array) -> Array:
-    """F dX, over the last axis of F."""
-    return jnp.tensordot(f, dx.astype(f.dtype), 1)
 
 
 def _check_shapes(value: PyTree, y: State, channels: int) -> None:

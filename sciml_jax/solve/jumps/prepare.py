@@ -68,6 +68,7 @@ def prepare(given: tuple, method: JumpMethod, saves, ordered, max_steps: int) ->
         residual=None,
         progress=None,
         max_steps=max_steps,
+        recorded_steps=max_steps,
         max_events=1,
     )
     return job, network, words

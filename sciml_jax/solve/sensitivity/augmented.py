@@ -115,5 +115,6 @@ def augmented(
         residual=None,
         progress=None,
         max_steps=job.max_steps,
+        recorded_steps=job.recorded_steps,
         max_events=job.max_events,
     )

@@ -1,19 +1,26 @@
 """What the forward pass of a gradient keeps: every accepted time, and a thinned set of states."""
 
+import itertools
 import math
 from abc import abstractmethod
+from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, PyTree
 
-from ...core import Rows, empty_rows, read_row, when, while_loop, write_row
-from ..job import Job, Resume
+from ...core import RESULT, Rows, either, empty_rows, read_row, trees, when, while_loop, write_row
+from ..driver import drive
+from ..job import Job, Outcome, Resume
 from ..method import MethodState
 from ..problem import State, Time
 from ..saving import StepView
 from ..step_end import PLAIN, advance
+
+_LARGE = 1 << 23  # bytes of states that are kept to replay nothing twice
 
 
 class Record(NamedTuple):
@@ -60,10 +67,15 @@ class Snapshots(Recorder):
     At level l, steps divisible by $2^l$ are kept, l being the smallest with $i / 2^l < K$. Step i goes to slot
     $\mathrm{rotl}_k(i / 2^l, l \bmod k)$: when the level rises, the steps that remain already lie in the right slots,
     and the new ones fall on those that have become superfluous. One row is written a step.
+
+    Between two snapshots the states are replayed. Of $2^b$ steps or fewer all are kept, in a block; of more, first
+    those before each block, then those of one block after another.
     """
 
     slots: int = eqx.field(static=True)
     cuts: bool = eqx.field(static=True)
+    level: int = eqx.field(static=True)  # the highest
+    block_bits: int = eqx.field(static=True)
 
     @property
     def bits(self) -> int:
@@ -72,20 +84,19 @@ class Snapshots(Recorder):
 
     @staticmethod
     def sized(job: Job, cuts: bool, slots: int | None = None) -> "Snapshots":
-        """A recorder whose snapshots and replayed segments together need the least memory; one that keeps every step
-        of a delay equation, as its memory does."""
-        if slots is None:
-            most = most_steps(job)
-            wanted = math.sqrt(2 * max(most, 1)) if job.memory is None else most + 1
-            slots = 1 << max(1, math.ceil(math.log2(wanted)))
-        return Snapshots(slots, cuts)
-
-    def max_level(self, max_steps: int) -> int:
-        """The level that a solve of `max_steps` steps ends at."""
-        level = 0
-        while (max_steps >> level) >= self.slots:
-            level += 1
-        return level
+        """A recorder that needs the least memory for snapshots and one block, or, of large states, also for segments
+        of blocks; one that keeps every step of a delay equation, as its memory does."""
+        most, blocks = job.recorded_steps, False
+        if job.memory is not None:
+            most = min(most, job.memory.capacity)
+        if slots is None and job.memory is not None:
+            slots = _power_of_two(most + 1)
+        elif slots is None:
+            slots = _power_of_two(math.sqrt(2 * most))
+            blocks = 1.5 * slots * trees.bytes_of(job.y0) > _LARGE
+            slots = _power_of_two(4 * math.cbrt(most)) if blocks else slots
+        level = next(level for level in itertools.count() if (most >> level) < slots)
+        return Snapshots(slots, cuts, level, min(level, slots.bit_length() - 2) if blocks else level)
 
     def init(self, job: Job, t: Time, y: State, carry: PyTree, dt: Time) -> tuple[PyTree, PyTree]:
         row = (t, t, jnp.int32(PLAIN)) if self.cuts else (t,)
@@ -113,40 +124,62 @@ class Snapshots(Recorder):
         return read_row(record.snapshots, self.slot(step, record.level))
 
     def begin(self, job: Job, end: Resume) -> tuple[PyTree, PyTree]:
-        """The number of the step that the loaded segment begins with, and room for a segment."""
-        level = self.max_level(most_steps(job))
-        return jnp.int32(-1), empty_rows(1 << level, (job.y0, end.method.carry)) if level else ()
+        """The numbers of the steps that the loaded segment and block begin with, and room for both."""
+        level, bits, row = self.level, self.block_bits, (job.y0, end.method.carry)
+        segment = empty_rows(1 << (level - bits), row) if level > bits else ()
+        block = empty_rows(1 << bits, row) if level else ()
+        return (jnp.int32(-1), jnp.int32(-1)), (segment, block)
 
     def before(self, job: Job, record: Record, end: Resume, i, place, buffers, on):
-        if not self.max_level(most_steps(job)):
+        segment, block = buffers
+        if block == ():
             return self.load(record, i), place, buffers
-        place, segment = self._replay(job, record, end, i, place, buffers, on)
-        return read_row(segment, i - place), place, segment
+        (segment_start, block_start), bits = place, jnp.minimum(record.level, self.block_bits)
+        start = (i >> bits) << bits
+        first = self.load(record, start)
+        if segment != ():
+            # the snapshot at the start of a segment of blocks, or that of a block itself
+            outer, apart = (i >> record.level) << record.level, record.level > self.block_bits
+            replay = partial(self._replay, job, record, end, self.load(record, outer), outer, start, self.block_bits)
+            missing = on & apart & (outer != segment_start)
+            segment_start, segment = when(missing, lambda _, rows, on: replay(rows, on), segment_start, segment)
+            row = read_row(segment, jnp.where(apart, (start - outer) >> self.block_bits, 0))
+            first = jax.tree.map(lambda kept, loaded: jnp.where(apart, kept, loaded), row, first)
+        replay = partial(self._replay, job, record, end, first, start, i, 0)
+        missing = on & (start != block_start)
+        block_start, block = when(missing, lambda _, rows, on: replay(rows, on), block_start, block)
+        return read_row(block, i - block_start), (segment_start, block_start), (segment, block)
 
-    def _replay(self, job: Job, record: Record, end: Resume, i, loaded, segment, on):
-        """Fills the segment that holds step i with the states before its steps, unless it is there already."""
-        start = (i >> record.level) << record.level
+    def _replay(self, job: Job, record: Record, end: Resume, first, start, stop, bits: int, rows: Rows, on):
+        """Steps from `start`, before which the state is `first`, to `stop`, and writes the states before every
+        2^bits-th step; returns `start` too."""
+        rows = write_row(rows, first, jnp.int32(0), on)
 
-        def fill(_, segment, on):
-            first = self.load(record, start)
-            segment = write_row(segment, first, jnp.int32(0), on)
+        def step(state, rows, on):
+            j, y, carry = state
+            t, t_right, t_next, code = times(record, j)
+            state = MethodState(carry, end.method.cache)
+            (_, y, carry, _), _ = advance(as_of(job, record, j, t, y), t, y, t_right, state, t_next, code)
+            done = j + 1 - start
+            due = on & (done & ((1 << bits) - 1) == 0)
+            return (j + 1, y, carry), write_row(rows, (y, carry), done >> bits, due)
 
-            def step(state, segment, on):
-                j, y, carry = state
-                t, t_right, t_next, code = times(record, j)
-                state = MethodState(carry, end.method.cache)
-                (_, y, carry, _), _ = advance(as_of(job, record, j, t, y), t, y, t_right, state, t_next, code)
-                return (j + 1, y, carry), write_row(segment, (y, carry), j + 1 - start, on)
-
-            _, segment = while_loop(lambda s: on & (s[0] < i), step, (start, *first), segment)
-            return start, segment
-
-        return when(on & (start != loaded), fill, loaded, segment)
+        _, rows = while_loop(lambda s: on & (s[0] < stop), step, (start, *first), rows)
+        return start, rows
 
 
-def most_steps(job: Job) -> int:
-    """The number of steps that a gradient goes through at most: a delay equation is to remember all of them."""
-    return job.max_steps if job.memory is None else min(job.max_steps, job.memory.capacity)
+def _power_of_two(least: float) -> int:
+    """The first power of two, from 2 on, that is not less."""
+    return 1 << max(1, math.ceil(math.log2(max(least, 1))))
+
+
+def recorded(job: Job, recorder: Recorder) -> tuple[Outcome, Any]:
+    """The outcome of a solve that keeps what `recorder` does, and this; it ends where there is no room for more."""
+    outcome, kept = drive(replace(job, max_steps=job.recorded_steps), recorder)
+    if job.recorded_steps < job.max_steps:
+        full = outcome.result == RESULT.max_steps_reached
+        outcome = outcome._replace(result=either(full, RESULT.record_capacity_reached, outcome.result))
+    return outcome, kept
 
 
 def as_of(job: Job, record: Record, i, t: Time, y: State) -> Job:

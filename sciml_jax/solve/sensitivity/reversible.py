@@ -12,7 +12,7 @@ from ..problem import State, Time
 from ..saving import StepView
 from .backward import pulled_back
 from .gradient import Gradient
-from .record import Record, Recorder, times
+from .record import Record, Recorder, recorded, times
 
 
 class Reversible(Gradient):
@@ -27,7 +27,7 @@ class Reversible(Gradient):
     by many decades (stiff problems, long spans of a decaying field), use `Recorded()`.
 
     Works under `vmap`, `jit`, `scan`. Cost: one evaluation of the method's step more than its derivative needs. Memory:
-    the time of every step (8 bytes in float64) beside a few states.
+    the time of every step (8 bytes in float64) beside a few states; room is for 4,096 steps, or `max_steps`, if given.
 
     Source: J. Zhuang et al., MALI, ICLR 2021, arXiv:2102.04668; P. Kidger, J. Foster, X. Li & T. Lyons, NeurIPS 2021,
     algorithm 2, arXiv:2105.13493.
@@ -80,7 +80,7 @@ class Undoing(Recorder):
 
 
 def _drive(job: Job) -> tuple[Outcome, Record]:
-    outcome, (dt, grid, _) = drive(job, Undoing())
+    outcome, (dt, grid, _) = recorded(job, Undoing())
     return outcome, Record(jnp.int32(0), dt, grid, ())
 
 

@@ -3,11 +3,11 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import lineax as lx
 from jaxtyping import PyTree
 
 from ...core import trees
+from ...linalg import times_columns
 from ..problem import State
 
 NOISES = ("diagonal", "scalar", "additive", "commutative", "general")
@@ -59,4 +59,4 @@ def apply(form: str, g: PyTree, w: State) -> State:
         return jax.tree.map(lambda x, z: x * z, g, w)
     if form == ONE:
         return jax.tree.map(lambda x: x * w, g)
-    return jax.tree.map(lambda x: jnp.tensordot(x, w, 1), g)
+    return jax.tree.map(lambda x: times_columns(x, w), g)
