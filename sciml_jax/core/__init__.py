@@ -6,7 +6,9 @@ from .frozen import Frozen
 from .loop import when, while_loop
 from .result import RESULT, either, succeeded
 from .rows import Rows, empty_rows, read_row, write_row
+from .table import Table
 from .trees import max_norm, rms_norm
+from .turns import in_turn
 from .xla import tune
 
 __all__ = [
@@ -14,10 +16,12 @@ __all__ = [
     "Closed",
     "Frozen",
     "Rows",
+    "Table",
     "call_jitted",
     "close",
     "either",
     "empty_rows",
+    "in_turn",
     "max_norm",
     "read_row",
     "rms_norm",

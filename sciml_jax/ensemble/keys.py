@@ -4,7 +4,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import PyTree
 
 from ..solve.jump import solve_jump
@@ -56,7 +55,7 @@ def solve_one(field: Any, t_span: tuple, y0: PyTree, args: PyTree, **options: An
     key, args = args
     if isinstance(field, JumpProcess):
         del options["gradient"]  # paths of whole numbers have no derivatives
-        return solve_jump(field.rates, np.array(field.stoichiometry), t_span, y0, key, args, **options)
+        return solve_jump(field.rates, field.stoichiometry, t_span, y0, key, args, **options)
     if isinstance(field, Langevin):
         return solve_sde(field, None, t_span, y0, key, args, path=field.path, **options)
     kind = {"noise": field.noise, "interpretation": field.interpretation, "path": field.path}

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import ArrayLike, PyTree
 
-from ..core import RESULT, call_jitted, succeeded
+from ..core import RESULT, call_jitted, in_turn, succeeded
 from . import arguments, checks
 from .failure import SolveError, checked, known
 from .jumps import (
@@ -14,7 +14,6 @@ from .jumps import (
     Diffusion,
     Jump,
     JumpMethod,
-    Known,
     augment,
     known_changes,
     known_counts,
@@ -71,7 +70,8 @@ def solve_jump(
     not wait for the longest path of all.
 
     Cost: compiled once for a function and shapes; then the rates and one cipher a jump. Up to 64 channels and species
-    are written out one by one, which under `jax.vmap` becomes one loop of vector instructions.
+    are written out one by one, which under `jax.vmap` becomes one loop of vector instructions. Of larger networks a CPU
+    computes one path after another, and of a `sj.MassAction` only the rates whose reactants have changed.
 
     >>> import jax, jax.numpy as jnp, sciml_jax as sj
     >>> def sir(t, x, args):
@@ -97,14 +97,17 @@ def solve_jump(
     checks.save_requests(saves, span, start)
     ordered = checks.sorted_saves(saves, span)
     max_steps = arguments.count("max_steps", max_steps)
-    given = (rates, Known(changes), span, start, words, args)
+    given = (rates, changes, span, start, words, args)
     solution = call_jitted(_solve, given, method, saves, ordered, names, max_steps)
     return _report(solution, given, throw, max_steps)
 
 
 def _solve(given: tuple, method: JumpMethod, saves, ordered, names, max_steps: int) -> Solution:
     job, network, words = prepare(given, method, saves, ordered, max_steps)
-    return assemble(job, run(job, method, network, words), names)
+    if network.unrolled:
+        return assemble(job, run(job, method, network, words), names)
+    path = lambda job, network, words: run(job, method, network, words)  # noqa: E731
+    return assemble(job, in_turn(path, job, network, words), names)
 
 
 def _report(solution: Solution, given: tuple, throw: bool, max_steps: int) -> Solution:

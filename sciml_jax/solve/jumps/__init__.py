@@ -5,7 +5,7 @@ from .mass_action import MassAction
 from .method import JumpMethod, JumpStep
 from .network import Network
 from .next_reaction import NextReaction
-from .prepare import Known, known_changes, known_counts, prepare
+from .prepare import known_changes, known_counts, prepare
 from .process import JumpProcess
 from .run import run
 from .ssa import SSA
@@ -18,7 +18,6 @@ __all__ = [
     "JumpMethod",
     "JumpProcess",
     "JumpStep",
-    "Known",
     "MassAction",
     "Network",
     "NextReaction",

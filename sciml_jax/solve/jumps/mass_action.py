@@ -1,13 +1,14 @@
 """MassAction: rates of elementary reactions."""
 
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, PyTree
+from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
+from ...core import Table
 from ..problem import Time
 
 _SCALARS = 32  # channels up to which rates are made one by one, as lanes and kernels have them
@@ -41,13 +42,13 @@ class MassAction(eqx.Module):
     6
     """
 
-    reactants: tuple[tuple[int, ...], ...] = eqx.field(static=True)
-    products: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+    reactants: Table = eqx.field(static=True)
+    products: Table = eqx.field(static=True)
     constants: Any
 
     def __init__(self, reactants: ArrayLike, products: ArrayLike, constants: ArrayLike | None = None):
         self.reactants, self.products = _whole("reactants", reactants), _whole("products", products)
-        shapes = np.shape(self.reactants), np.shape(self.products)
+        shapes = self.reactants.array.shape, self.products.array.shape
         if shapes[0] != shapes[1]:
             raise ValueError(f"reactants and products must have one shape; got {shapes[0]} and {shapes[1]}")
         if constants is not None and np.shape(constants) != shapes[0][:1]:
@@ -57,44 +58,63 @@ class MassAction(eqx.Module):
     @property
     def stoichiometry(self) -> np.ndarray:
         """Changes of the counts, products minus reactants, shape (channels, species)."""
-        return np.array(self.products) - np.array(self.reactants)
+        return self.products.array - self.reactants.array
 
     def __call__(self, t: Time, x: Float[Array, " species"], args: PyTree) -> Float[Array, " channels"]:
         """The rates at counts x."""
-        constants = args if self.constants is None else self.constants
-        # np.shape would turn a tuple of tracers into an array
-        shape = getattr(constants, "shape", None)
-        many = shape[0] if shape else len(constants) if isinstance(constants, tuple | list) else 0
-        if many != len(self.reactants):
-            raise ValueError(
-                f"sj.MassAction with {len(self.reactants)} channels needs as many rate constants, as args= of the "
-                f"solve or as constants=; got {constants!r}"
-            )
-        if many > _SCALARS:
-            species, offsets = _factors(self.reactants)
-            ones = jnp.concatenate([x, jnp.ones(1, x.dtype)])
-            return jnp.asarray(constants, x.dtype) * jnp.prod(ones[species] - jnp.asarray(offsets, x.dtype), axis=0)
+        constants = self._constants(args)
+        if len(constants) > _SCALARS:
+            return self._product(slice(None), x, jnp.asarray(constants, x.dtype))
         rates = []
-        for k, orders in zip(constants, self.reactants, strict=True):
+        for k, orders in zip(constants, self.reactants.array.tolist(), strict=True):
             falling = [x[i] - n for i, order in enumerate(orders) for n in range(order)]
             rates.append(reduce(lambda a, b: a * b, falling, jnp.asarray(k, x.dtype)))
         return jnp.stack(rates)
 
+    def rate(self, channel: Int[Array, ""], x: Float[Array, " species"], args: PyTree) -> Float[Array, ""]:
+        """The rate of one channel, of whole numbers x too."""
+        dtype = jnp.result_type(x.dtype, float)
+        return self._product(channel, x, jnp.asarray(self._constants(args), dtype)[channel])
 
-def _factors(reactants: tuple[tuple[int, ...], ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Which species is a factor of each rate, and what is taken from it, shape (highest order, channels); what is
-    missing to the highest order is a species after the last one, less nothing."""
-    factors = [[(i, n) for i, order in enumerate(orders) for n in range(order)] for orders in reactants]
-    highest, none = max(map(len, factors)), (len(reactants[0]), 0)
-    filled = np.array([row + [none] * (highest - len(row)) for row in factors], int).reshape(len(factors), highest, 2)
-    return filled[..., 0].T, filled[..., 1].T
+    def _constants(self, args: PyTree) -> Any:
+        """The rate constants, checked."""
+        constants = args if self.constants is None else self.constants
+        # np.shape would turn a tuple of tracers into an array
+        shape = getattr(constants, "shape", None)
+        many = shape[0] if shape else len(constants) if isinstance(constants, tuple | list) else 0
+        if many != len(self.reactants.array):
+            raise ValueError(
+                f"sj.MassAction with {len(self.reactants.array)} channels needs as many rate constants, as args= of "
+                f"the solve or as constants=; got {constants!r}"
+            )
+        return constants
+
+    def _product(self, channels: Any, x: Float[Array, " species"], rates: Array) -> Array:
+        """Constants times the falling factorials of some channels."""
+        for species, taken, is_factor in zip(*_factors(self.reactants), strict=True):
+            count = x[jnp.asarray(species)[channels]].astype(rates.dtype)
+            factor = count - jnp.asarray(taken, rates.dtype)[channels]
+            rates = rates * jnp.where(jnp.asarray(is_factor)[channels], factor, 1)
+        return rates
 
 
-def _whole(name: str, orders: ArrayLike) -> tuple[tuple[int, ...], ...]:
-    """A matrix of whole numbers that are not negative, hashable."""
+@lru_cache(maxsize=16)
+def _factors(reactants: Table) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which species is a factor of each rate, what is taken from it, and whether there is one, each of shape (highest
+    order, channels)."""
+    rows = reactants.array.tolist()
+    factors = [[(i, n, True) for i, order in enumerate(orders) for n in range(order)] for orders in rows]
+    highest = max(map(len, factors))
+    filled = np.array([row + [(0, 0, False)] * (highest - len(row)) for row in factors], np.int32)
+    species, taken, is_factor = filled.reshape(len(factors), highest, 3).T
+    return species, taken, is_factor.astype(bool)
+
+
+def _whole(name: str, orders: ArrayLike) -> Table:
+    """A matrix of whole numbers that are not negative."""
     matrix = np.asarray(orders)
     if matrix.ndim != 2 or matrix.size == 0:
         raise ValueError(f"{name} must have shape (channels, species); got {matrix.shape}")
     if np.any(matrix < 0) or np.any(matrix != np.round(matrix)):
         raise ValueError(f"{name} must be whole numbers, none negative; got {matrix.tolist()}")
-    return tuple(tuple(int(n) for n in row) for row in matrix)
+    return Table(matrix.astype(np.int64))

@@ -15,13 +15,14 @@ from .network import Many, Network
 class JumpStep(NamedTuple):
     """What one attempt returns.
 
-    - `wait`: how far time goes, at most what is left. `x`: the counts then. `state`: the method's.
-    - `fires`: whether something happened at the end of `wait`. `ends`: whether t1 is reached.
+    - `wait`: how far time goes, at most what is left. `state`: the method's.
+    - `chosen`: what fires then, for `JumpMethod.fire`: the number of a channel, or what else a method makes of it.
+    - `fires`: whether something happens at the end of `wait`. `ends`: whether t1 is reached.
     - `valid`: whether the rates were.
     """
 
     wait: Time
-    x: Many
+    chosen: PyTree
     state: PyTree
     fires: Bool[Array, ""]
     ends: Bool[Array, ""]
@@ -43,6 +44,12 @@ class JumpMethod(eqx.Module):
         self, network: Network, words: Words, n: Int[Array, ""], t: Time, x: Many, left: Time, state: PyTree
     ) -> JumpStep:
         """Attempt number n from time t, with the time `left` to t1."""
+
+    def fire(
+        self, network: Network, x: Many, state: PyTree, chosen: PyTree, on: Bool[Array, ""]
+    ) -> tuple[Many, PyTree]:
+        """Counts and state after what was chosen has fired, where `on`; by default one channel."""
+        return network.fire_one(x, chosen, on), state
 
     def check(self, network: Network) -> None:
         """Raises `ValueError` for a network that this method cannot run."""

@@ -1,5 +1,6 @@
 """A network of channels as methods see it: rates, and what a firing changes."""
 
+from collections.abc import Callable
 from functools import reduce
 from typing import Any, TypeAlias
 
@@ -9,10 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, PyTree
 
-from ...core import Closed
+from ...core import Closed, Table
 from ..problem import Time
+from .neighbours import affected, changed
 
 _UNROLLED = 64  # channels and species up to which counts and rates are scalars of their own
+
+_FEW = 8  # times as many channels as change rates, on average, from which one by one is faster than all at once
 
 # Counts (species,) or values (channels,): scalars one by one in small networks, which `vmap` turns into arrays over
 # paths that XLA fuses into one loop; one array in large ones.
@@ -22,24 +26,26 @@ Many: TypeAlias = tuple[Array, ...] | Array
 class Network(eqx.Module):
     r"""Channels with rates $a_j(t, x)$ and changes $\nu_j$, rows of a matrix (channels, species).
 
-    `orders`: the stoichiometric orders of the reactants (channels, species) where they are known. `bound`: at least
-    the total rate at all later times in a state.
+    `orders`: the stoichiometric orders of the reactants (channels, species) where they are known, and `rate` then the
+    rate of one channel, a function of (j, x, args), x the counts as they are. `bound`: at least the total rate at all
+    later times in a state.
     """
 
     rates: Closed
+    rate: Closed | None
     args: PyTree
     bound: Closed | None
-    changes: tuple[tuple[float, ...], ...] = eqx.field(static=True)
-    orders: tuple[tuple[int, ...], ...] | None = eqx.field(static=True)
+    changes: Table = eqx.field(static=True)
+    orders: Table | None = eqx.field(static=True)
     dtype: Any = eqx.field(static=True)  # of times and rates
 
     @property
     def channels(self) -> int:
-        return len(self.changes)
+        return self.changes.array.shape[0]
 
     @property
     def species(self) -> int:
-        return len(self.changes[0])
+        return self.changes.array.shape[1]
 
     @property
     def unrolled(self) -> bool:
@@ -47,9 +53,16 @@ class Network(eqx.Module):
         return max(self.channels, self.species) <= _UNROLLED
 
     @property
+    def local(self) -> bool:
+        """Whether a channel that fires changes few of many rates, which are known."""
+        if self.unrolled or self.rate is None or self.orders is None or self.bound is not None:
+            return False
+        return len(affected(self.changes, self.orders).indices) * _FEW <= self.channels**2
+
+    @property
     def matrix(self) -> np.ndarray:
         """The changes, shape (channels, species)."""
-        return np.array(self.changes, np.float64)
+        return self.changes.array.astype(np.float64)
 
     def apart(self, x: Array) -> Many:
         """Counts as the loop carries them."""
@@ -83,6 +96,10 @@ class Network(eqx.Module):
             sums.append(sums[-1] + rate)
         return tuple(sums)
 
+    def total(self, a: Many) -> Time:
+        """The sum of rates."""
+        return jnp.sum(a) if isinstance(a, jax.Array) else reduce(jnp.add, a)
+
     def valid(self, a: Many, total: Time) -> Bool[Array, ""]:
         """Whether rates are neither negative nor NaN nor infinite."""
         lowest = jnp.min(a) if isinstance(a, jax.Array) else reduce(jnp.minimum, a)
@@ -100,7 +117,7 @@ class Network(eqx.Module):
 
     def _step(self, past: list[Array], i: int, dtype) -> Array:
         """The change of species i in the first channel that is not past."""
-        column = [row[i] for row in self.changes]
+        column = self.changes.array[:, i].tolist()
         change = jnp.asarray(column[0], dtype)
         for before, after, here in zip(column[:-1], column[1:], past, strict=True):
             if after != before:
@@ -109,10 +126,29 @@ class Network(eqx.Module):
 
     def fire_one(self, x: Many, channel: Array, on: Bool[Array, ""]) -> Many:
         """Counts after one channel has fired, where `on`."""
-        if isinstance(x, jax.Array):
-            rows = jnp.asarray(self.matrix, x.dtype)
-            return x + jnp.where(on, rows[channel], 0)
-        return self.fire_all(x, tuple(((channel == j) & on).astype(x[0].dtype) for j in range(self.channels)))
+        if isinstance(x, tuple):
+            return self.fire_all(x, tuple(((channel == j) & on).astype(x[0].dtype) for j in range(self.channels)))
+        lists, amounts = changed(self.changes)
+
+        def add(place, x):
+            i, amount = jnp.asarray(lists.indices)[place], jnp.asarray(amounts, x.dtype)[place]
+            return jax.lax.dynamic_update_slice(x, (x[i] + jnp.where(on, amount, 0))[None], (i,))
+
+        return jax.lax.fori_loop(*lists.span(channel), add, x)
+
+    def each_affected(
+        self, channel: Array, x: Many, replace: Callable[[PyTree, Array, Array], PyTree], state: PyTree
+    ) -> PyTree:
+        """`state = replace(state, j, rate)` for each channel j whose rate changes when `channel` fires; x are the
+        counts after it."""
+        assert self.rate is not None and self.orders is not None
+        rate, lists, counts = self.rate, affected(self.changes, self.orders), self.array(x)
+
+        def one(place, state):
+            j = jnp.asarray(lists.indices)[place]
+            return replace(state, j, rate(j, counts, self.args))
+
+        return jax.lax.fori_loop(*lists.span(channel), one, state)
 
     def fire_all(self, x: Many, times: Many) -> Many:
         """Counts after every channel has fired so many times."""
@@ -121,7 +157,7 @@ class Network(eqx.Module):
         out = []
         for i, count in enumerate(x):
             for j, n in enumerate(times):
-                change = self.changes[j][i]
+                change = self.changes.array[j, i]
                 if change:
                     n = n.astype(count.dtype)
                     count = count + (n if change == 1 else jnp.asarray(change, count.dtype) * n)

@@ -37,11 +37,13 @@ class NextReaction(JumpMethod):
         # what is left of the internal time of each channel until it fires, and how often it has fired
         fired, channels = jnp.zeros(network.channels, jnp.uint32), jnp.arange(network.channels, dtype=jnp.uint32)
         rest = exponential(words, numbered(fired), channels, network.dtype)
-        return network.apart_rates(rest), network.apart_rates(fired)
+        a = network.hazards(t, x) if network.local else ()
+        return network.apart_rates(rest), network.apart_rates(fired), a
 
     def step(self, network, words, n, t, x, left, state):
-        rest, fired = state
-        a = network.hazards(t, x)
+        rest, fired, a = state
+        if not network.local:
+            a = network.hazards(t, x)
         wait, which, count = _soonest(a, rest, fired)
         fires, moved = wait <= left, jnp.minimum(wait, left)
         new = exponential(words, numbered(count + 1), which, network.dtype)
@@ -53,8 +55,15 @@ class NextReaction(JumpMethod):
         mine = jax.tree.map(lambda j: which == j, channels)
         rest = jax.tree.map(rest_after, mine, rest, a)
         fired = jax.tree.map(lambda k, m: k + m.astype(jnp.uint32), fired, mine)
-        valid = network.valid(a, network.sums(a)[-1])
-        return JumpStep(wait, network.fire_one(x, which, fires), (rest, fired), fires, ~fires, valid)
+        state = (rest, fired, a if network.local else ())
+        return JumpStep(wait, which.astype(jnp.int32), state, fires, ~fires, network.valid(a, network.total(a)))
+
+    def fire(self, network, x, state, chosen, on):
+        x, (rest, fired, a) = network.fire_one(x, chosen, on), state
+        if network.local:
+            put = lambda a, j, rate: jax.lax.dynamic_update_slice(a, rate[None], (j,))  # noqa: E731
+            a = network.each_affected(chosen, x, put, a)
+        return x, (rest, fired, a)
 
 
 def _soonest(a: Many, rest: Many, fired: Many) -> tuple[Array, Array, Array]:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
 
-from ...core import close
+from ...core import Table, close
 from ...core.entry import Static, split_static
 from .. import arguments
 from ..failure import known
@@ -23,22 +23,15 @@ from .method import JumpMethod
 from .network import Network
 
 
-class Known(eqx.Module):
-    """A value that is part of the compiled function."""
-
-    value: Any = eqx.field(static=True)
-
-
 def prepare(given: tuple, method: JumpMethod, saves, ordered, max_steps: int) -> tuple[Job, Network, Words]:
     """The job of a path, its network and its key, all functions traced."""
-    rates, known_changes, span, start, words, args = given
-    changes = known_changes.value
+    rates, changes, span, start, words, args = given
     x0 = jnp.asarray(start)
     dtype = x0.dtype if jnp.issubdtype(x0.dtype, jnp.floating) else jnp.result_type(float)
     t0, t1 = (jnp.asarray(t, dtype).reshape(()) for t in span)
     traced, static = split_static(args)
     arrays = [jnp.asarray(x) for x in traced]
-    network = _network(rates, changes, t0, x0.astype(dtype), arrays, static, method.total_bound)
+    network = _network(rates, changes, t0, x0, dtype, arrays, static, method.total_bound)
     method.check(network)
     network, t0, t1, x0 = _undifferentiated((network, t0, t1, x0))
 
@@ -74,15 +67,16 @@ def prepare(given: tuple, method: JumpMethod, saves, ordered, max_steps: int) ->
     return job, network, words
 
 
-def _network(rates, changes, t: Array, x: Array, arrays: list, static: Static, bound) -> Network:
+def _network(rates, changes: Table, t: Array, x0: Array, dtype, arrays: list, static: Static, bound) -> Network:
     """The network of user's functions, traced and checked."""
+    x = x0.astype(dtype)
     traced = close(_on_arrays(rates, static), t, x, arrays)
     out = jax.tree.leaves(traced.out_shape)
-    if len(out) != 1 or out[0].shape != (len(changes),):
+    if len(out) != 1 or out[0].shape != changes.array.shape[:1]:
         got = out[0].shape if len(out) == 1 else f"{len(out)} arrays: stack them, jnp.stack([...])"
         raise ValueError(
-            f"rates must return an array of shape ({len(changes)},), one for each row of stoichiometry; it returned "
-            f"{got}"
+            f"rates must return an array of shape ({len(changes.array)},), one for each row of stoichiometry; it "
+            f"returned {got}"
         )
     if jnp.issubdtype(out[0].dtype, jnp.complexfloating):
         raise TypeError("rates are complex; they must be real numbers")
@@ -92,8 +86,11 @@ def _network(rates, changes, t: Array, x: Array, arrays: list, static: Static, b
         bound = close(lambda t, x, a: jnp.asarray(highest(t, x, a)), t, x, arrays)
         if bound.out_shape.shape != ():
             raise ValueError(f"bound of sj.SSA must return one number; it returned shape {bound.out_shape.shape}")
-    orders = rates.reactants if isinstance(rates, MassAction) else None
-    return Network(traced, arrays, bound, changes, orders, x.dtype)
+    orders, rate = None, None
+    if isinstance(rates, MassAction):
+        orders = rates.reactants
+        rate = close(lambda j, x, a: rates.rate(j, x, static.join(a)), jnp.int32(0), x0, arrays)
+    return Network(traced, rate, arrays, bound, changes, orders, dtype)
 
 
 def _undifferentiated(tree: PyTree) -> PyTree:
@@ -119,8 +116,8 @@ def _traced(save: Save, ordered: bool, closed, t0: Array, t1: Array) -> Save:
     return Times(ts if order is None else ts[order], function, None, order)
 
 
-def known_changes(stoichiometry: Any) -> tuple[tuple[float, ...], ...]:
-    """The matrix as numbers that are part of the compiled function."""
+def known_changes(stoichiometry: Any) -> Table:
+    """The matrix as a part of the compiled function."""
     if not known(stoichiometry):
         raise TypeError("stoichiometry is traced, but must be known while tracing: give a NumPy array or lists")
     matrix = np.asarray(stoichiometry)
@@ -128,19 +125,18 @@ def known_changes(stoichiometry: Any) -> tuple[tuple[float, ...], ...]:
         raise ValueError(f"stoichiometry must be numbers of shape (channels, species); got {stoichiometry!r}")
     if not np.all(np.isfinite(matrix)):
         raise ValueError(f"stoichiometry must be finite; got {matrix.tolist()}")
-    return tuple(tuple(row) for row in matrix.tolist())
+    return Table(matrix)
 
 
-def known_counts(x0: Any, changes) -> Any:
+def known_counts(x0: Any, changes: Table) -> Any:
     """The counts at t0, an array."""
     x0 = x0 if hasattr(x0, "dtype") else np.asarray(x0) if known(x0) else jnp.asarray(x0)
-    species = len(changes[0])
+    species = changes.array.shape[1]
     if x0.shape != (species,):
         raise ValueError(f"x0 must have shape ({species},), as the rows of stoichiometry; got {x0.shape}")
     if not (jnp.issubdtype(x0.dtype, jnp.signedinteger) or x0.dtype in (jnp.float32, jnp.float64)):
         raise TypeError(f"x0 must be signed integers, float32 or float64; got {x0.dtype}")
-    whole = all(float(n).is_integer() for row in changes for n in row)
-    if jnp.issubdtype(x0.dtype, jnp.integer) and not whole:
+    if jnp.issubdtype(x0.dtype, jnp.integer) and np.any(changes.array % 1):
         raise ValueError("stoichiometry has fractions, but x0 whole numbers: give x0 as floats")
     if known(x0) and not np.all(np.isfinite(np.asarray(x0))):
         raise ValueError(f"x0 must be finite; got {np.asarray(x0)}")

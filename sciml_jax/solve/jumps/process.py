@@ -6,6 +6,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import ArrayLike
 
+from ...core import Table
 from .mass_action import MassAction
 
 
@@ -16,12 +17,12 @@ class JumpProcess(eqx.Module):
 
     >>> import sciml_jax as sj
     >>> dimers = sj.JumpProcess(sj.MassAction([[2, 0], [0, 1]], [[0, 1], [2, 0]]))
-    >>> dimers.stoichiometry
-    ((-2, 1), (2, -1))
+    >>> dimers.stoichiometry.tolist()
+    [[-2, 1], [2, -1]]
     """
 
     rates: Callable
-    stoichiometry: tuple[tuple[float, ...], ...] = eqx.field(static=True)
+    changes: Table = eqx.field(static=True)
 
     def __init__(self, rates: Callable, stoichiometry: ArrayLike | None = None):
         if stoichiometry is None:
@@ -29,4 +30,9 @@ class JumpProcess(eqx.Module):
                 raise TypeError("sj.JumpProcess needs stoichiometry, unless its rates are a sj.MassAction")
             stoichiometry = rates.stoichiometry
         self.rates = rates
-        self.stoichiometry = tuple(map(tuple, np.asarray(stoichiometry).tolist()))
+        self.changes = Table(stoichiometry)
+
+    @property
+    def stoichiometry(self) -> np.ndarray:
+        """Changes of the counts, shape (channels, species)."""
+        return self.changes.array

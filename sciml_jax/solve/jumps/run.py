@@ -2,7 +2,6 @@
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int, PyTree
 
@@ -50,15 +49,14 @@ def run(job: Job, method: JumpMethod, network: Network, words: Words) -> Outcome
         t = loop.t + wait
         rest = wait - (t - loop.t)
         t = jnp.where(step.ends, job.t1, jnp.minimum(t, job.t1))
-        keep = lambda new, old: _chosen(goes, new, old)  # noqa: E731
-        x = keep(step.x, loop.x)
+        x, state = method.fire(network, loop.x, step.state, step.chosen, goes & step.fires)
         view = StepView(loop.t, t, t, network.array(x), network.array(loop.x), on & goes, jnp.ones_like(t))
         saves, rows = _save(job, view, step.fires, loop.saves, rows)
         new = Loop(
             t=jnp.where(goes, t, loop.t),
             rest=jnp.where(goes & ~step.ends, rest, 0),
             x=x,
-            state=step.state,
+            state=state,
             accepted=loop.accepted + (goes & step.fires),
             rejected=loop.rejected + (goes & ~step.fires & ~step.ends),
             result=result,
@@ -84,10 +82,6 @@ def _start(job: Job, method: JumpMethod, network: Network, words: Words) -> tupl
     counters = tuple(counters for counters, _ in saves)
     start = Loop(job.t0, jnp.zeros_like(job.t0), x, state, zero, zero, result, counters)
     return start, tuple(rows for _, rows in saves)
-
-
-def _chosen(on: Bool[Array, ""], new: Many, old: Many) -> Many:
-    return jax.tree.map(lambda a, b: jnp.where(on, a, b), new, old)
 
 
 def _save(job: Job, view: StepView, fires: Bool[Array, ""], counters: tuple, rows: tuple) -> tuple[tuple, tuple]:

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from .draws import numbered, uniform_and_exponential
 from .method import JumpMethod, JumpStep
+from .rate_tree import find, grow, replace, total
 
 
 class SSA(JumpMethod):
@@ -19,11 +20,15 @@ class SSA(JumpMethod):
       (thinning, exact as well); the others are counted as rejected, and the bound is asked for again after them.
       Where the rates exceed it, the solve fails.
 
-    Cost: the rates and one cipher a jump in float32, two in float64.
+    Cost: the rates and one cipher a jump in float32, two in float64. Of a `sj.MassAction` with more than 64 channels or
+    species only those rates are computed again whose reactants have changed, and a tree of sums finds the channel: then
+    the logarithm of their number a jump.
 
     Source: D. T. Gillespie, Exact stochastic simulation of coupled chemical reactions, J. Phys. Chem. 81 (1977),
     doi:10.1021/j100540a008; P. A. W. Lewis & G. S. Shedler, Simulation of nonhomogeneous Poisson processes by
-    thinning, Naval Res. Logist. Q. 26 (1979), doi:10.1002/nav.3800260304.
+    thinning, Naval Res. Logist. Q. 26 (1979), doi:10.1002/nav.3800260304. For many channels: M. A. Gibson & J. Bruck,
+    Efficient exact stochastic simulation of chemical systems with many species and many channels, J. Phys. Chem. A 104
+    (2000), doi:10.1021/jp993732q.
 
     >>> import jax, jax.numpy as jnp, sciml_jax as sj
     >>> season = lambda t, x, args: 5.0 * (1.0 + jnp.sin(t))[None]
@@ -40,26 +45,36 @@ class SSA(JumpMethod):
         return self.bound
 
     def init(self, network, words, t, x):
-        return ()
+        return grow(jnp.asarray(network.hazards(t, x))) if network.local else ()
 
     def step(self, network, words, n, t, x, left, state):
         u, e = uniform_and_exponential(words, numbered(n), 0, network.dtype)
+        if network.local:
+            whole = total(state)
+            wait = e / whole
+            return JumpStep(wait, find(state, u * whole), state, wait <= left, wait > left, whole < jnp.inf)
         if network.bound is None:
             a = network.hazards(t, x)
             sums = network.sums(a)
-            total = sums[-1]
-            wait = e / total  # infinite where nothing happens any more
-            fires, valid, threshold = wait <= left, network.valid(a, total), u * total
+            whole = sums[-1]
+            wait = e / whole  # infinite where nothing happens any more
+            fires, valid, threshold = wait <= left, network.valid(a, whole), u * whole
         else:
             most = network.most(t, x)
             wait = e / most
             a = network.hazards(t + jnp.minimum(wait, left), x)
             sums = network.sums(a)
-            total, threshold = sums[-1], u * most
-            fires = (wait <= left) & (threshold < total)
-            valid = network.valid(a, total) & (most < jnp.inf) & (total <= most * (1 + 1e-5))
-        x = network.fire_at(x, a, sums, threshold, fires)
-        return JumpStep(wait, x, state, fires, wait > left, valid)
+            whole, threshold = sums[-1], u * most
+            fires = (wait <= left) & (threshold < whole)
+            valid = network.valid(a, whole) & (most < jnp.inf) & (whole <= most * (1 + 1e-5))
+        return JumpStep(wait, (a, sums, threshold), state, fires, wait > left, valid)
+
+    def fire(self, network, x, state, chosen, on):
+        if not network.local:
+            a, sums, threshold = chosen
+            return network.fire_at(x, a, sums, threshold, on), state
+        x = network.fire_one(x, chosen, on)
+        return x, network.each_affected(chosen, x, replace, state)
 
     def check(self, network):
         if network.bound is None:

@@ -71,10 +71,12 @@ class TauLeaping(JumpMethod):
         negative = jnp.any(new < 0)
         fires = (total > 0) & ~negative & (once | ~one_jump)
         valid = network.valid(a, total) & ~(negative & one_jump)
-        dtype = network.array(x).dtype
-        after = network.fire_all(x, network.apart_rates(jnp.where(negative, 0, times).astype(dtype)))
         limit = jnp.where(negative, 0.5 * tau, jnp.inf)
-        return JumpStep(jnp.where(negative, 0, tau), after, limit, fires, ends & ~negative, valid)
+        return JumpStep(jnp.where(negative, 0, tau), times, limit, fires, ends & ~negative, valid)
+
+    def fire(self, network, x, state, chosen, on):
+        times = jnp.where(on, chosen, 0).astype(network.array(x).dtype)
+        return network.fire_all(x, network.apart_rates(times)), state
 
     def _longest(self, network: Network, x: Float[Array, " species"], a: Float[Array, " channels"]) -> Time:
         """The leap in which no rate is expected to change by more than epsilon."""
@@ -108,7 +110,7 @@ def _orders(network: Network, x: Float[Array, " species"]) -> tuple[PyTree, np.n
     self_two = 2 + 1 / jnp.maximum(x - 1, 1)
     if network.orders is None:
         return self_two, np.ones(network.species, bool)
-    orders = np.array(network.orders)
+    orders = network.orders.array
     three = 3 + 1 / jnp.maximum(x - 1, 1) + 2 / jnp.maximum(x - 2, 1)
     g = []
     for i in range(network.species):

@@ -42,8 +42,8 @@ def test_many_channels_are_gathered(x):
 
 @pytest.mark.parametrize("method", [sj.SSA(), sj.NextReaction(), sj.TauLeaping()])
 def test_molecules_on_a_line_of_sites(method):
-    """46 channels: independent molecules that jump to neighbours; none is lost, and the mean stays uniform."""
-    sites, each, paths = 24, 20, 40
+    """78 channels: independent molecules that jump to neighbours; none is lost, and the mean stays uniform."""
+    sites, each, paths = 40, 12, 40
     pairs = [(i, j) for i in range(sites) for j in (i - 1, i + 1) if 0 <= j < sites]
     rows = np.eye(sites, dtype=int)
     line = sj.MassAction([rows[i] for i, _ in pairs], [rows[j] for _, j in pairs], [1.0] * len(pairs))
@@ -81,3 +81,53 @@ def test_missing_constants_are_told(args):
     network = sj.MassAction([[1]], [[0]])
     with pytest.raises(ValueError, match="1 channels needs as many rate constants"):
         sj.solve_jump(network, network.stoichiometry, (0.0, 1.0), [3], jax.random.key(0), args)
+
+
+def ring(n: int) -> tuple[list, list, np.ndarray]:
+    """Reactants, products and constants of a ring: neighbours meet in pairs and fall apart, each is born and dies, and
+    a catalyst that all share, the last species, comes and goes."""
+    random, unit = np.random.default_rng(0), np.eye(n + 1, dtype=int)
+    one, none = unit[n], np.zeros(n + 1, int)
+    left, right = [], []
+    for i in range(n):
+        nearest = unit[(i + 1) % n]
+        left += [unit[i] + nearest, 2 * unit[i], unit[i] + one, none]
+        right += [2 * nearest, nearest, one, unit[i]]
+    return [*left, one, none], [*right, none, one], np.append(random.uniform(0.1, 1.0, 4 * n), [0.5, 2.0])
+
+
+@pytest.mark.parametrize("method", [sj.SSA(), sj.NextReaction()], ids=str)
+def test_few_rates_at_a_time_are_all_rates(method):
+    """A network of which only what a jump changes is computed again, and the same as a function of the user's, of which
+    all is: with one key every jump is the same, in batches and with saved times too."""
+    reactants, products, constants = ring(24)
+    network = sj.MassAction(reactants, products)
+    start, times = [3] * 24 + [2], jnp.linspace(0.1, 2.9, 8)
+
+    def path(rates, key, k):
+        save = {"jumps": sj.Steps(400), "times": times}
+        sol = sj.solve_jump(rates, network.stoichiometry, (0.0, 3.0), start, key, k, method=method, save=save)
+        return sol.t["jumps"], sol.y["jumps"], sol.y["times"], sol.n["jumps"]
+
+    keys, ks = jax.random.split(jax.random.key(0), 3), jnp.asarray(constants) * jnp.array([[0.5], [1.0], [1.5]])
+    local = jax.jit(jax.vmap(lambda key, k: path(network, key, k)))(keys, ks)
+    every = jax.jit(jax.vmap(lambda key, k: path(lambda t, x, k: network(t, x, k), key, k)))(keys, ks)
+    assert np.all(np.asarray(local[3]) > 100)
+    # sums of a hundred rates in another order
+    np.testing.assert_allclose(local[0], every[0], rtol=1e-12)
+    for a, b in zip(local[1:], every[1:], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_bad_constants_of_a_large_network_are_told():
+    reactants, products, constants = ring(24)
+    network = sj.MassAction(reactants, products)
+    solve = lambda k: sj.solve_jump(network, network.stoichiometry, (0.0, 3.0), [3] * 25, jax.random.key(0), k)  # noqa: E731
+    constants[7] = -1.0
+    with pytest.raises(sj.SolveError, match="channel 7 has -1"):
+        solve(constants)
+    # no rate at first: the fifth species is born by channel 19 and meets itself in channel 17
+    empty = sj.MassAction(reactants, products)
+    constants[7], constants[17] = 1.0, -1.0
+    with pytest.raises(sj.SolveError, match="channel 17 has -"):
+        sj.solve_jump(empty, empty.stoichiometry, (0.0, 30.0), [0] * 25, jax.random.key(0), constants)

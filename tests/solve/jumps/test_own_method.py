@@ -17,7 +17,7 @@ class EveryHalf(sj.JumpMethod):
         a = network.hazards(t, x)
         wait = jnp.where(a[0] > 0, 0.5, jnp.inf)
         fires = wait <= left
-        return JumpStep(wait, network.fire_one(x, jnp.int32(0), fires), state + 1, fires, ~fires, a[0] >= 0)
+        return JumpStep(wait, jnp.int32(0), state + 1, fires, ~fires, a[0] >= 0)
 
 
 def test_a_method_of_ones_own():
