@@ -32,10 +32,12 @@ class Static:
         # 1, 1.0 and True are equal: the type belongs to the key
         self.treedef, self.leaves = treedef, leaves
         self.key = (treedef, tuple((type(x), x) for x in leaves))
+        self._hash: int | None = None
 
     def __hash__(self):
         try:
-            return hash(self.key)
+            self._hash = hash(self.key) if self._hash is None else self._hash
+            return self._hash
         except TypeError as error:
             raise TypeError(
                 f"a leaf that is no array must be hashable to be static in a solve ({error}); "
@@ -43,7 +45,7 @@ class Static:
             ) from error
 
     def __eq__(self, other):
-        return isinstance(other, Static) and self.key == other.key
+        return self is other or (isinstance(other, Static) and self.key == other.key)
 
     def join(self, traced: list):
         """The pytree with `traced` in the places of its traced leaves."""

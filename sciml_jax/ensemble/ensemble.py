@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -12,7 +13,7 @@ from jax.sharding import Mesh
 from jaxtyping import ArrayLike, PyTree
 
 from ..core import call_jitted, close
-from ..core.entry import is_traced_leaf, split_static, under_jit
+from ..core.entry import Static, is_traced_leaf, split_static, under_jit
 from ..solve import arguments
 from ..solve.failure import known
 from ..solve.method import Method
@@ -131,7 +132,8 @@ def solve_ensemble(
         else:
             traced, static = split_static((field, settings, parts._replace(rows=None), gradient, options))
             key = (static, tuple((np.shape(x), jnp.result_type(x)) for x in traced))
-            solution = in_streams(run, parts.rows, n, settings[1], threads, key, progress)
+            piece = lambda rows: _solve_rows(static, traced, rows)  # noqa: E731
+            solution = in_streams(piece, parts.rows, n, settings[1], threads, key, progress)
     return report_many(solution if order is None else put_back(solution, order), throw)
 
 
@@ -154,6 +156,13 @@ def _as_arrays(x: Any) -> Any:
     if isinstance(x, dict):
         return {name: _as_arrays(value) for name, value in x.items()}
     return np.asarray(x) if isinstance(x, list) else x
+
+
+@partial(jax.jit, static_argnums=0)
+def _solve_rows(static: Static, traced: list, rows: list) -> Solution:
+    """Some rows of an ensemble; what belongs to all of them is taken apart once."""
+    field, settings, parts, gradient, options = static.join(traced)
+    return _solve(field, settings, parts._replace(rows=rows), gradient, options)
 
 
 def _solve(field, settings: tuple, parts: Split, gradient: Gradient, options: dict) -> Solution:

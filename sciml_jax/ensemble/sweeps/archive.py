@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from ...core import store
+from ..memory import empty
 from .points import Points
 from .reduction import Reducer
 
@@ -38,7 +39,7 @@ class Memory:
 
     def __init__(self, n: int, like: PyTree, keep: bool):
         self.done = 0
-        self.whole = jax.tree.map(lambda x: np.empty((n, *x.shape), x.dtype), like) if keep else None
+        self.whole = jax.tree.map(lambda x: empty((n, *x.shape), x.dtype), like) if keep else None
 
     def add(self, points: PyTree, results: PyTree) -> None:
         """The next rows."""
