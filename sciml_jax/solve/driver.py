@@ -334,7 +334,7 @@ def _outcome(job: Job, loop: Loop, buffers: Buffers, work: Work) -> Outcome:
         counts[name] = counts[name] + n * sum(s.prepared(c) for s, c in zip(job.saves, loop.saves, strict=True))
     log = None
     if job.events:
-        log = buffers.events
+        log = buffers.events.rows
         extra = 1 + job.method.init_counts()["field_evaluations"]
         counts["field_evaluations"] = counts["field_evaluations"] + extra * loop.n_events
     if job.residual is not None:

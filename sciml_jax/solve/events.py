@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from ..core import Rows, empty_rows, read_row
+from ..core import Rows, empty_rows, write_row
 from .method import Method
 from .problem import Problem, State, Time
 from .roots import bracketed_root, direction_of
@@ -114,9 +114,25 @@ def first_signs(events: Events, problem: Problem, t: Time, y: State, direction: 
     return jnp.where(values == 0, _sign(slopes(events, problem, t, y, direction)), _sign(values))
 
 
-def new_log(capacity: int, t: Time, y: State) -> tuple[Int[Array, ""], Rows]:
+class Log(NamedTuple):
+    """The log while it is written, and times and places of the last few events in turn.
+
+    These lie apart, as the log would be copied, the whole of it, at every event that looks at it before it writes.
+    """
+
+    rows: Rows
+    recent: Rows
+
+    def write(self, hit: "Hit", t: Time, y: State, n: Int[Array, ""], on) -> "Log":
+        """The log with its entry number n, where `on`."""
+        rows = write_row(self.rows, (t, hit.which, y), n, on)
+        return Log(rows, write_row(self.recent, (hit.t, hit.which), n % _RECENT, on))
+
+
+def new_log(capacity: int, t: Time, y: State) -> tuple[Int[Array, ""], Log]:
     """The counter and the buffers of an empty log."""
-    return jnp.int32(0), empty_rows(capacity, (t, jnp.int32(0), y))
+    none = jnp.int32(0)
+    return none, Log(empty_rows(capacity, (t, none, y)), empty_rows(_RECENT, (t, none)))
 
 
 def sample(events: Events, problem: Problem, method: Method, dense, t: Time, t_right: Time) -> list[Array]:
@@ -251,17 +267,16 @@ def signs_after(
     return jnp.where(passed & (before != 0), -before, signs)
 
 
-def accumulates(log: Rows, n: Int[Array, ""], hit: Hit) -> Bool[Array, ""]:
+def accumulates(log: Log, n: Int[Array, ""], hit: Hit) -> Bool[Array, ""]:
     """Whether this event was the last one too, or twice among the last few, within rounding of this time.
 
     There is then no time for what lies between: a ball that comes to rest is the example, whose impacts converge.
     """
-    same = []
-    for back in range(1, _RECENT + 1):
-        t, which, _ = read_row(log, jnp.maximum(n - back, 0))
-        near = jnp.abs(hit.t - t) <= 64 * jnp.finfo(t.dtype).eps * jnp.abs(t)
-        same.append((n >= back) & (which == hit.which) & near)
-    return same[0] | (sum(x.astype(jnp.int32) for x in same) >= 2)
+    t, which = (x[:_RECENT] for x in log.recent.all())
+    near = jnp.abs(hit.t - t) <= 64 * jnp.finfo(t.dtype).eps * jnp.abs(t)
+    places = np.arange(_RECENT)
+    same = (places < n) & (which == hit.which) & near
+    return jnp.any(same & (places == (n - 1) % _RECENT)) | (jnp.sum(same) >= 2)
 
 
 def terminating(events: Events, index: Int[Array, ""]) -> Bool[Array, ""]:

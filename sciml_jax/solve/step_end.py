@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from ..core import trees, when, write_row
+from ..core import trees, when
 from . import events as ev
 from .job import Job
 from .method import MethodState, Step
@@ -86,7 +86,7 @@ def finish(job: Job, loop, log, step: Step, t_right: Time, target: Time, at_stop
             fresh = _fresh(job)
             signs = ev.signs_after(job.events, fresh, search, hit.which, j.t, j.y, ev.direction_of(t_right - loop.t))
             endless = ev.accumulates(log, n_events, hit)
-            log = write_row(log, (j.t, hit.which, j.y_before), n_events, on)
+            log = log.write(hit, j.t, j.y_before, n_events, on)
             state = method.restart(fresh, j.t, j.y, step.accepted)
             return (After(j.t, j.y, state, hit.which, signs, endless), n_events + 1), log
 

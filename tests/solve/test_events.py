@@ -1,5 +1,7 @@
 """Events against closed forms: bouncing balls, doses, crossings of known functions."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -445,3 +447,27 @@ def test_the_gradient_of_dose_times():
 
     got = jax.grad(end, (0, 1))(0.4, 2.0)
     np.testing.assert_allclose(got, [2 * np.exp(-0.6), np.exp(-0.6)], rtol=1e-8)
+
+
+@pytest.mark.parametrize("affect", [None, lambda t, y, args: 0.9 * y])
+def test_the_log_is_written_in_place(affect):
+    """A copy of it at every event would cost more than the event."""
+    event = sj.Event(value, affect, direction=1, terminate=False)
+    solve = lambda y0: sj.solve_ode(cosine, (0.0, 20.0), y0, events=[event], max_events=976, throw=False).event  # noqa: E731
+    text = jax.jit(solve).lower(1.0).compile().as_text()
+    assert "[977" in text
+    assert re.findall(r"\[977(?:,\d+)?\]\S* copy\(", text) == []
+
+
+def test_events_that_take_turns_accumulate():
+    """A wall that closes on another, and a ball between them, thrown back at one speed: the gap halves with every turn."""
+
+    def between(t, y, args):
+        return jnp.stack([y[1], 0 * y[1]])
+
+    low = sj.Event(lambda t, y, args: y[0], lambda t, y, args: jnp.stack([y[0], jnp.abs(y[1])]), direction=-1)
+    high = sj.Event(lambda t, y, args: y[0] - (1 - t), lambda t, y, args: jnp.stack([y[0], 0 * y[1] - 3]), direction=1)
+    sol = sj.solve_ode(between, (0.0, 2.0), jnp.array([0.5, 1.0]), events=[low, high], max_events=500, throw=False)
+    assert sol.result == sj.RESULT.events_accumulate
+    assert float(sol.t) == pytest.approx(1.0, abs=1e-9) and int(sol.event.n) > 10
+    assert set(np.asarray(sol.event.which[: int(sol.event.n)]).tolist()) == {0, 1}
