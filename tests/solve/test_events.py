@@ -460,7 +460,7 @@ def test_the_log_is_written_in_place(affect):
 
 
 def test_events_that_take_turns_accumulate():
-    """A wall that closes on another, and a ball between them, thrown back at one speed: the gap halves with every turn."""
+    """A wall that closes on another, a ball between them, thrown back at one speed: the gap halves with every turn."""
 
     def between(t, y, args):
         return jnp.stack([y[1], 0 * y[1]])
