@@ -26,4 +26,4 @@ class Table:
         return alike and np.array_equal(self.array, other.array)
 
     def __repr__(self):
-        return f"Table({self.array.tolist()})"
+        return f"Table({self.array!r})"
