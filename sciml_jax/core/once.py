@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, PyTree, Shaped
 
 Tree = TypeVar("Tree", bound=PyTree)
 
@@ -24,12 +24,17 @@ def once(tree: Tree) -> Tree:
     return jax.tree.map(once_p.bind, tree)
 
 
-def kept(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """x divided by a one that XLA does not know to be one, which makes x too expensive to be computed again; LLVM, to
-    which a bit is less than two, drops the division."""
-    bits = jax.lax.bitcast_convert_type(x, f"int{8 * x.dtype.itemsize}")
+def kept(x: Shaped[Array, "*shape"]) -> Shaped[Array, "*shape"]:
+    """x, real or integers, divided by a one that XLA does not know to be one, which makes x too expensive to be
+    computed again; LLVM, to which a bit is less than two, drops the division.
+
+    Entries of arrays that are then written over should be read through it too: XLA copies the whole of an array of
+    which it does not see that it is read first.
+    """
+    whole = jnp.issubdtype(x.dtype, jnp.integer)
+    bits = x if whole else jax.lax.bitcast_convert_type(x, f"int{8 * x.dtype.itemsize}")
     least = jax.lax.bitwise_and(bits, jax.lax.full_like(bits, 1))
-    one = jax.lax.select(least < 2, jax.lax.full_like(x, 1), jax.lax.full_like(x, 0.5))
+    one = jax.lax.select(least < 2, jax.lax.full_like(x, 1), jax.lax.full_like(x, 2))
     return jax.lax.div(x, one)
 
 

@@ -104,10 +104,9 @@ def solve_jump(
 
 def _solve(given: tuple, method: JumpMethod, saves, ordered, names, max_steps: int) -> Solution:
     job, network, words = prepare(given, method, saves, ordered, max_steps)
-    if network.unrolled:
-        return assemble(job, run(job, method, network, words), names)
     path = lambda job, network, words: run(job, method, network, words)  # noqa: E731
-    return assemble(job, in_turn(path, job, network, words), names)
+    outcome = in_turn(path, job, network, words) if network.alone else path(job, network, words)
+    return assemble(job, outcome, names)
 
 
 def _report(solution: Solution, given: tuple, throw: bool, max_steps: int) -> Solution:

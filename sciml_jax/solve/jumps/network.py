@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, PyTree
 from ...core import Closed, Table
 from ..problem import Time
 from .neighbours import affected, changed
+from .tree import put
 
 _UNROLLED = 64  # channels and species up to which counts and rates are scalars of their own
 
@@ -21,6 +22,11 @@ _FEW = 8  # times as many channels as change rates, on average, from which one b
 # Counts (species,) or values (channels,): scalars one by one in small networks, which `vmap` turns into arrays over
 # paths that XLA fuses into one loop; one array in large ones.
 Many: TypeAlias = tuple[Array, ...] | Array
+
+
+def checked(rates: Array) -> Array:
+    """Rates, NaN where they are negative or infinite: so they show in sums and minima."""
+    return jnp.where((rates >= 0) & (rates < jnp.inf), rates, jnp.nan)
 
 
 class Network(eqx.Module):
@@ -53,9 +59,14 @@ class Network(eqx.Module):
         return max(self.channels, self.species) <= _UNROLLED
 
     @property
+    def alone(self) -> bool:
+        """Whether paths are computed one after another: those of large networks on a CPU."""
+        return not self.unrolled and jax.default_backend() == "cpu"
+
+    @property
     def local(self) -> bool:
         """Whether a channel that fires changes few of many rates, which are known."""
-        if self.unrolled or self.rate is None or self.orders is None or self.bound is not None:
+        if not self.alone or self.rate is None or self.orders is None or self.bound is not None:
             return False
         return len(affected(self.changes, self.orders).indices) * _FEW <= self.channels**2
 
@@ -128,11 +139,13 @@ class Network(eqx.Module):
         """Counts after one channel has fired, where `on`."""
         if isinstance(x, tuple):
             return self.fire_all(x, tuple(((channel == j) & on).astype(x[0].dtype) for j in range(self.channels)))
+        if not self.alone:
+            return x + jnp.where(on, jnp.asarray(self.matrix, x.dtype)[channel], 0)
         lists, amounts = changed(self.changes)
 
         def add(place, x):
             i, amount = jnp.asarray(lists.indices)[place], jnp.asarray(amounts, x.dtype)[place]
-            return jax.lax.dynamic_update_slice(x, (x[i] + jnp.where(on, amount, 0))[None], (i,))
+            return put(x, i, x[i] + jnp.where(on, amount, 0))
 
         return jax.lax.fori_loop(*lists.span(channel), add, x)
 
@@ -140,13 +153,13 @@ class Network(eqx.Module):
         self, channel: Array, x: Many, replace: Callable[[PyTree, Array, Array], PyTree], state: PyTree
     ) -> PyTree:
         """`state = replace(state, j, rate)` for each channel j whose rate changes when `channel` fires; x are the
-        counts after it."""
+        counts after it. What is no rate comes as NaN."""
         assert self.rate is not None and self.orders is not None
         rate, lists, counts = self.rate, affected(self.changes, self.orders), self.array(x)
 
         def one(place, state):
             j = jnp.asarray(lists.indices)[place]
-            return replace(state, j, rate(j, counts, self.args))
+            return replace(state, j, checked(rate(j, counts, self.args)))
 
         return jax.lax.fori_loop(*lists.span(channel), one, state)
 

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from . import due
 from .draws import exponential, numbered
 from .method import JumpMethod, JumpStep
 from .network import Many
@@ -17,7 +18,8 @@ class NextReaction(JumpMethod):
     of that channel, whatever the others do: with one key, paths for parameters that differ a little stay together, and
     differences of their means have little noise.
 
-    Cost: the rates, a division a channel and one cipher a jump.
+    Cost: the rates, a division a channel and one cipher a jump; of a `sj.MassAction` with more than 64 channels or
+    species the logarithm of their number, as for `sj.SSA()`.
 
     Source: D. F. Anderson, A modified next reaction method for simulating chemical systems with time dependent
     propensities and delays, J. Chem. Phys. 127 (2007), doi:10.1063/1.2799998; after M. A. Gibson & J. Bruck, J. Phys.
@@ -37,13 +39,17 @@ class NextReaction(JumpMethod):
         # what is left of the internal time of each channel until it fires, and how often it has fired
         fired, channels = jnp.zeros(network.channels, jnp.uint32), jnp.arange(network.channels, dtype=jnp.uint32)
         rest = exponential(words, numbered(fired), channels, network.dtype)
-        a = network.hazards(t, x) if network.local else ()
-        return network.apart_rates(rest), network.apart_rates(fired), a
+        if network.local:
+            return due.begin(network, network.hazards(t, x), rest)
+        return network.apart_rates(rest), network.apart_rates(fired)
 
     def step(self, network, words, n, t, x, left, state):
-        rest, fired, a = state
-        if not network.local:
-            a = network.hazards(t, x)
+        if network.local:
+            next = due.soonest(state, words)
+            fires = next.wait <= left
+            return JumpStep(next.wait, next, state, fires, ~fires, ~jnp.isnan(next.wait))
+        rest, fired = state
+        a = network.hazards(t, x)
         wait, which, count = _soonest(a, rest, fired)
         fires, moved = wait <= left, jnp.minimum(wait, left)
         new = exponential(words, numbered(count + 1), which, network.dtype)
@@ -55,15 +61,13 @@ class NextReaction(JumpMethod):
         mine = jax.tree.map(lambda j: which == j, channels)
         rest = jax.tree.map(rest_after, mine, rest, a)
         fired = jax.tree.map(lambda k, m: k + m.astype(jnp.uint32), fired, mine)
-        state = (rest, fired, a if network.local else ())
-        return JumpStep(wait, which.astype(jnp.int32), state, fires, ~fires, network.valid(a, network.total(a)))
+        valid = network.valid(a, network.total(a))
+        return JumpStep(wait, which.astype(jnp.int32), (rest, fired), fires, ~fires, valid)
 
     def fire(self, network, x, state, chosen, on):
-        x, (rest, fired, a) = network.fire_one(x, chosen, on), state
         if network.local:
-            put = lambda a, j, rate: jax.lax.dynamic_update_slice(a, rate[None], (j,))  # noqa: E731
-            a = network.each_affected(chosen, x, put, a)
-        return x, (rest, fired, a)
+            return due.fired(state, network, x, chosen, on)
+        return network.fire_one(x, chosen, on), state
 
 
 def _soonest(a: Many, rest: Many, fired: Many) -> tuple[Array, Array, Array]:

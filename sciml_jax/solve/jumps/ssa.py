@@ -6,7 +6,8 @@ import jax.numpy as jnp
 
 from .draws import numbered, uniform_and_exponential
 from .method import JumpMethod, JumpStep
-from .rate_tree import find, grow, replace, total
+from .network import checked
+from .tree import at_sum, sums, total, with_sum
 
 
 class SSA(JumpMethod):
@@ -45,36 +46,36 @@ class SSA(JumpMethod):
         return self.bound
 
     def init(self, network, words, t, x):
-        return grow(jnp.asarray(network.hazards(t, x))) if network.local else ()
+        return sums(checked(jnp.asarray(network.hazards(t, x)))) if network.local else ()
 
     def step(self, network, words, n, t, x, left, state):
         u, e = uniform_and_exponential(words, numbered(n), 0, network.dtype)
         if network.local:
             whole = total(state)
             wait = e / whole
-            return JumpStep(wait, find(state, u * whole), state, wait <= left, wait > left, whole < jnp.inf)
+            return JumpStep(wait, at_sum(state, u * whole), state, wait <= left, wait > left, whole < jnp.inf)
         if network.bound is None:
             a = network.hazards(t, x)
-            sums = network.sums(a)
-            whole = sums[-1]
+            partial = network.sums(a)
+            whole = partial[-1]
             wait = e / whole  # infinite where nothing happens any more
             fires, valid, threshold = wait <= left, network.valid(a, whole), u * whole
         else:
             most = network.most(t, x)
             wait = e / most
             a = network.hazards(t + jnp.minimum(wait, left), x)
-            sums = network.sums(a)
-            whole, threshold = sums[-1], u * most
+            partial = network.sums(a)
+            whole, threshold = partial[-1], u * most
             fires = (wait <= left) & (threshold < whole)
             valid = network.valid(a, whole) & (most < jnp.inf) & (whole <= most * (1 + 1e-5))
-        return JumpStep(wait, (a, sums, threshold), state, fires, wait > left, valid)
+        return JumpStep(wait, (a, partial, threshold), state, fires, wait > left, valid)
 
     def fire(self, network, x, state, chosen, on):
         if not network.local:
-            a, sums, threshold = chosen
-            return network.fire_at(x, a, sums, threshold, on), state
+            a, partial, threshold = chosen
+            return network.fire_at(x, a, partial, threshold, on), state
         x = network.fire_one(x, chosen, on)
-        return x, network.each_affected(chosen, x, replace, state)
+        return x, network.each_affected(chosen, x, with_sum, state)
 
     def check(self, network):
         if network.bound is None:

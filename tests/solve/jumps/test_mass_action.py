@@ -1,5 +1,7 @@
 """Rates by mass action."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -117,6 +119,20 @@ def test_few_rates_at_a_time_are_all_rates(method):
     np.testing.assert_allclose(local[0], every[0], rtol=1e-12)
     for a, b in zip(local[1:], every[1:], strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("method", [sj.SSA(), sj.NextReaction()], ids=str)
+def test_jumps_of_large_networks_copy_nothing(method):
+    """Arrays of all channels and species are written in place: no copy of one in a loop inside the loop of jumps."""
+    reactants, products, constants = ring(41)
+    network = sj.MassAction(reactants, products)
+    solve = lambda key, k: sj.solve_jump(  # noqa: E731
+        network, network.stoichiometry, (0.0, 3.0), [3] * 42, key, k, method=method, throw=False
+    )
+    text = jax.jit(lambda key, k: solve(key, k).y).lower(jax.random.key(0), jnp.asarray(constants)).compile().as_text()
+    assert "[42]" in text and "[166]" in text
+    copies = re.findall(r"\[(?:42|166|168)\]\S* copy\(.*while/body/while", text)
+    assert copies == []
 
 
 def test_bad_constants_of_a_large_network_are_told():
