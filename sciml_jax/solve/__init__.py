@@ -72,7 +72,7 @@ from .implicit import (
     Trapezoid,
 )
 from .jump import solve_jump, solve_jump_diffusion
-from .jumps import SSA, Jump, JumpMethod, JumpProcess, MassAction, NextReaction, TauLeaping
+from .jumps import SSA, Jump, JumpMethod, JumpProcess, LocalRates, MassAction, NextReaction, TauLeaping
 from .matrices import (
     Krylov,
 )
@@ -221,6 +221,7 @@ __all__ = [
     "Langevin",
     "LangevinSplitting",
     "LinearPath",
+    "LocalRates",
     "MassAction",
     "Method",
     "MethodState",

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, PyTree
 
@@ -14,6 +16,7 @@ from .jumps import (
     Diffusion,
     Jump,
     JumpMethod,
+    LocalRates,
     augment,
     known_changes,
     known_counts,
@@ -46,7 +49,7 @@ def solve_jump(
     **Arguments:**
 
     - `rates`: `rates(t, x, args) -> a`, shape (channels,), per unit of time, not negative; x comes as real numbers. For
-      reactions, a `sj.MassAction`.
+      reactions, a `sj.MassAction`; for large networks of other kinds, a `sj.LocalRates`.
     - `stoichiometry`: $\nu$, shape (channels, species), known while tracing; whole numbers where x0 are.
     - `t_span`: `(t0, t1)`, t1 >= t0. `x0`: the counts at t0, shape (species,), whole or real numbers; the result has
       their dtype. Times and rates have it too where it is real, else the default one. `args`: as of `solve_ode`.
@@ -71,7 +74,8 @@ def solve_jump(
 
     Cost: compiled once for a function and shapes; then the rates and one cipher a jump. Up to 64 channels and species
     are written out one by one, which under `jax.vmap` becomes one loop of vector instructions. Of larger networks a CPU
-    computes one path after another, and of a `sj.MassAction` only the rates whose reactants have changed.
+    computes one path after another, and of a `sj.MassAction` or `sj.LocalRates` only those rates whose counts have
+    changed.
 
     >>> import jax, jax.numpy as jnp, sciml_jax as sj
     >>> def sir(t, x, args):
@@ -123,7 +127,6 @@ def _report(solution: Solution, given: tuple, throw: bool, max_steps: int) -> So
 def _message(solution: Solution, given: tuple, max_steps: int) -> str:
     rates, _, span, _, _, args = given
     t, x = solution.state.t, solution.state.y
-    dtype = t.dtype
     reason = str(RESULT[solution.result])  # type: ignore[type-arg, name-defined, valid-type]
     if solution.result == RESULT.max_steps_reached:
         reason = (
@@ -131,19 +134,25 @@ def _message(solution: Solution, given: tuple, max_steps: int) -> str:
             "large counts, leap over many jumps at once: method=sj.TauLeaping()."
         )
     elif solution.result == RESULT.bad_rates:
-        a = np.asarray(rates(t, x.astype(dtype), args))
-        bad = [f"channel {j} has {a[j]:.6g}" for j in range(len(a)) if not (a[j] >= 0 and a[j] < np.inf)]
-        what = f"Rates must be finite and not negative: {', '.join(bad)}. Check rates= at this state."
-        reason = (
-            what
-            if bad
-            else (
-                "The rates of the next step are negative, no numbers, or above the bound=; or, in tau-leaping, "
-                "positive without reactants."
-            )
-        )
+        reason = _bad_rates(rates, t, x, args)
     place = f"at t = {float(t):.6g} (of {float(span[0]):.6g} to {float(span[1]):.6g}), x = {np.asarray(x).tolist()}"
     return f"{reason}\nThe solve stopped {place}, after {int(solution.stats['accepted'])} jumps."
+
+
+def _bad_rates(rates: Callable, t, x, args: PyTree) -> str:
+    """What is wrong with the rates in a state, and the cure."""
+    args = jax.tree.map(lambda a: jnp.asarray(a) if isinstance(a, np.ndarray) else a, args)  # as the solve saw them
+    if isinstance(rates, LocalRates) and np.any(unread := rates.undeclared(x, args)):
+        channels = ", ".join(map(str, np.flatnonzero(unread)[:10]))
+        return f"Rates read counts that reads= of sj.LocalRates leaves out; their channels are {channels}."
+    a = np.asarray(rates(t, x.astype(t.dtype), args))
+    bad = [f"channel {j} has {a[j]:.6g}" for j in range(len(a)) if not (a[j] >= 0 and a[j] < np.inf)]
+    if bad:
+        return f"Rates must be finite and not negative: {', '.join(bad)}. Check rates= at this state."
+    return (
+        "The rates of the next step are negative, no numbers, or above the bound=; or, in tau-leaping, positive "
+        "without reactants."
+    )
 
 
 def solve_jump_diffusion(

@@ -1,6 +1,7 @@
 """Jump processes: exact and approximate methods, networks of reactions, one loop."""
 
 from .diffusion import Diffusion, Jump, augment, stripped
+from .local_rates import LocalRates
 from .mass_action import MassAction
 from .method import JumpMethod, JumpStep
 from .network import Network
@@ -18,6 +19,7 @@ __all__ = [
     "JumpMethod",
     "JumpProcess",
     "JumpStep",
+    "LocalRates",
     "MassAction",
     "Network",
     "NextReaction",

@@ -10,7 +10,7 @@ from ...core.once import kept
 from ..noise.threefry import Words
 from ..problem import Time
 from .draws import exponential, numbered
-from .network import Many, Network, checked
+from .network import Many, Network
 from .tree import Tree, at_minimum, minima, put, with_minimum
 
 
@@ -38,9 +38,8 @@ class Next(NamedTuple):
     number: Time
 
 
-def begin(network: Network, rates: Many, left: Float[Array, " channels"]) -> Due:
+def begin(network: Network, rates: Float[Array, " channels"], left: Float[Array, " channels"]) -> Due:
     """At a start, with random numbers `left`."""
-    rates = checked(jnp.asarray(rates))
     none = jnp.zeros(network.channels, jnp.uint32)
     return Due(minima(_time(0, left, rates)), rates, left, none, jnp.zeros((), left.dtype), jnp.int32(0))
 

@@ -37,7 +37,7 @@ def changed(changes: Table) -> tuple[Lists, np.ndarray]:
 
 
 @lru_cache(maxsize=16)
-def affected(changes: Table, orders: Table) -> Lists:
-    """The channels whose reactants channels change."""
-    moved, read = (table.array != 0 for table in (changes, orders))
+def affected(changes: Table, reads: Table) -> Lists:
+    """The channels whose rates read what channels change."""
+    moved, read = (table.array != 0 for table in (changes, reads))
     return Lists.of(moved.astype(np.float32) @ read.T.astype(np.float32) > 0)

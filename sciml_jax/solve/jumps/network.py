@@ -32,16 +32,19 @@ def checked(rates: Array) -> Array:
 class Network(eqx.Module):
     r"""Channels with rates $a_j(t, x)$ and changes $\nu_j$, rows of a matrix (channels, species).
 
-    `orders`: the stoichiometric orders of the reactants (channels, species) where they are known, and `rate` then the
-    rate of one channel, a function of (j, x, args), x the counts as they are. `bound`: at least the total rate at all
-    later times in a state.
+    `rate`: the rate of one channel, a function of (j, x, args), x the counts as they are, and `reads`, which counts it
+    reads (channels, species), where those are known; `undeclared`: which rates read others too. `orders`: the
+    stoichiometric orders of the reactants (channels, species) where they are known. `bound`: at least the total rate at
+    all later times in a state.
     """
 
     rates: Closed
     rate: Closed | None
+    undeclared: Closed | None
     args: PyTree
     bound: Closed | None
     changes: Table = eqx.field(static=True)
+    reads: Table | None = eqx.field(static=True)
     orders: Table | None = eqx.field(static=True)
     dtype: Any = eqx.field(static=True)  # of times and rates
 
@@ -66,9 +69,9 @@ class Network(eqx.Module):
     @property
     def local(self) -> bool:
         """Whether a channel that fires changes few of many rates, which are known."""
-        if not self.alone or self.rate is None or self.orders is None or self.bound is not None:
+        if not self.alone or self.rate is None or self.reads is None or self.bound is not None:
             return False
-        return len(affected(self.changes, self.orders).indices) * _FEW <= self.channels**2
+        return len(affected(self.changes, self.reads).indices) * _FEW <= self.channels**2
 
     @property
     def matrix(self) -> np.ndarray:
@@ -92,6 +95,11 @@ class Network(eqx.Module):
         # a rate that is a constant comes as a number
         a = jnp.asarray(self.rates(t, self.array(x).astype(self.dtype), self.args), self.dtype)
         return self.apart_rates(a)
+
+    def first_rates(self, t: Time, x: Many) -> Array:
+        """The rates of all channels at the start, NaN where they are none, or read what they are not said to read."""
+        a = checked(jnp.asarray(self.hazards(t, x)))
+        return a if self.undeclared is None else jnp.where(self.undeclared(self.array(x), self.args), jnp.nan, a)
 
     def most(self, t: Time, x: Many) -> Time:
         """The bound of the total rate."""
@@ -154,8 +162,8 @@ class Network(eqx.Module):
     ) -> PyTree:
         """`state = replace(state, j, rate)` for each channel j whose rate changes when `channel` fires; x are the
         counts after it. What is no rate comes as NaN."""
-        assert self.rate is not None and self.orders is not None
-        rate, lists, counts = self.rate, affected(self.changes, self.orders), self.array(x)
+        assert self.rate is not None and self.reads is not None
+        rate, lists, counts = self.rate, affected(self.changes, self.reads), self.array(x)
 
         def one(place, state):
             j = jnp.asarray(lists.indices)[place]

@@ -18,8 +18,8 @@ class NextReaction(JumpMethod):
     of that channel, whatever the others do: with one key, paths for parameters that differ a little stay together, and
     differences of their means have little noise.
 
-    Cost: the rates, a division a channel and one cipher a jump; of a `sj.MassAction` with more than 64 channels or
-    species the logarithm of their number, as for `sj.SSA()`.
+    Cost: the rates, a division a channel and one cipher a jump; of a `sj.MassAction` or `sj.LocalRates` with more
+    than 64 channels or species the logarithm of their number, as by `sj.SSA()`.
 
     Source: D. F. Anderson, A modified next reaction method for simulating chemical systems with time dependent
     propensities and delays, J. Chem. Phys. 127 (2007), doi:10.1063/1.2799998; after M. A. Gibson & J. Bruck, J. Phys.
@@ -40,7 +40,7 @@ class NextReaction(JumpMethod):
         fired, channels = jnp.zeros(network.channels, jnp.uint32), jnp.arange(network.channels, dtype=jnp.uint32)
         rest = exponential(words, numbered(fired), channels, network.dtype)
         if network.local:
-            return due.begin(network, network.hazards(t, x), rest)
+            return due.begin(network, network.first_rates(t, x), rest)
         return network.apart_rates(rest), network.apart_rates(fired)
 
     def step(self, network, words, n, t, x, left, state):

@@ -18,6 +18,7 @@ from ..noise.threefry import Words
 from ..problem import Problem
 from ..saving import Save, Times
 from ..step_size import ConstantSteps
+from .local_rates import LocalRates
 from .mass_action import MassAction
 from .method import JumpMethod
 from .network import Network
@@ -86,11 +87,18 @@ def _network(rates, changes: Table, t: Array, x0: Array, dtype, arrays: list, st
         bound = close(lambda t, x, a: jnp.asarray(highest(t, x, a)), t, x, arrays)
         if bound.out_shape.shape != ():
             raise ValueError(f"bound of sj.SSA must return one number; it returned shape {bound.out_shape.shape}")
-    orders, rate = None, None
-    if isinstance(rates, MassAction):
-        orders = rates.reactants
+    rate, undeclared, orders = None, None, rates.reactants if isinstance(rates, MassAction) else None
+    reads = rates.reads if isinstance(rates, LocalRates) else orders
+    if reads is not None:
         rate = close(lambda j, x, a: rates.rate(j, x, static.join(a)), jnp.int32(0), x0, arrays)
-    return Network(traced, rate, arrays, bound, changes, orders, dtype)
+    if isinstance(rates, LocalRates):
+        if rates.reads.array.shape != changes.array.shape:
+            raise ValueError(
+                f"reads of sj.LocalRates must have the shape of stoichiometry, {changes.array.shape}; got "
+                f"{rates.reads.array.shape}"
+            )
+        undeclared = close(lambda x, a: rates.undeclared(x, static.join(a)), x0, arrays)
+    return Network(traced, rate, undeclared, arrays, bound, changes, reads, orders, dtype)
 
 
 def _undifferentiated(tree: PyTree) -> PyTree:

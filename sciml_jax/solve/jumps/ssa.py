@@ -6,7 +6,6 @@ import jax.numpy as jnp
 
 from .draws import numbered, uniform_and_exponential
 from .method import JumpMethod, JumpStep
-from .network import checked
 from .tree import at_sum, sums, total, with_sum
 
 
@@ -21,9 +20,9 @@ class SSA(JumpMethod):
       (thinning, exact as well); the others are counted as rejected, and the bound is asked for again after them.
       Where the rates exceed it, the solve fails.
 
-    Cost: the rates and one cipher a jump in float32, two in float64. Of a `sj.MassAction` with more than 64 channels or
-    species only those rates are computed again whose reactants have changed, and a tree of sums finds the channel: then
-    the logarithm of their number a jump.
+    Cost: the rates and one cipher a jump in float32, two in float64. Of a `sj.MassAction` or `sj.LocalRates` with more
+    than 64 channels or species a CPU computes only those rates again whose counts have changed, and a tree of sums
+    finds the channel: then the logarithm of their number a jump.
 
     Source: D. T. Gillespie, Exact stochastic simulation of coupled chemical reactions, J. Phys. Chem. 81 (1977),
     doi:10.1021/j100540a008; P. A. W. Lewis & G. S. Shedler, Simulation of nonhomogeneous Poisson processes by
@@ -46,7 +45,7 @@ class SSA(JumpMethod):
         return self.bound
 
     def init(self, network, words, t, x):
-        return sums(checked(jnp.asarray(network.hazards(t, x)))) if network.local else ()
+        return sums(network.first_rates(t, x)) if network.local else ()
 
     def step(self, network, words, n, t, x, left, state):
         u, e = uniform_and_exponential(words, numbered(n), 0, network.dtype)
