@@ -19,6 +19,8 @@ from sciml_jax.cli.table import table
 from sciml_jax.models import LotkaVolterra, UniversalLotkaVolterra
 from sciml_jax.train import Outcome
 
+pytestmark = pytest.mark.xdist_group("sciml-jax fit")  # one run serves them all
+
 RATES = {"a": 0.6, "b": 0.03, "c": 0.7, "d": 0.02}
 NOISE = 0.05
 GOOD = "year,hare,lynx\n" + "".join(f"{1900 + k},{30 + k},{4 + k}\n" for k in range(12))

@@ -23,6 +23,8 @@ from sciml_jax.models import (
 from sciml_jax.models.fit_universal import choose
 from sciml_jax.solve import solve_ode
 
+pytestmark = pytest.mark.xdist_group("population fits")  # one fit serves most of them
+
 PELTS = hudson_bay()
 SEEN = (PELTS.t < 1916).astype(float)
 

@@ -251,12 +251,12 @@ def past(t, args):
 
 
 LOSSES = {
-    "two lags": lambda p: {"lags": (p[1], 2 * p[1]), "save": jnp.linspace(0.0, 2.5, 5)},
+    "two lags": lambda p: {"lags": (p[1], 2 * p[1]), "save": jnp.linspace(0.0, 2.5, 5), "method": sj.Bosh3()},
     "a jump": lambda p: {"lags": p[1], "y0": 2.0 * p[2]},
-    # steps are chosen anew around each breaking point that is found: only tight ones make smooth differences
-    "state": lambda p: {"lags": lambda t, y, args: 0.3 * args[1] + y**2, "rtol": 1e-12, "atol": 1e-13},
+    # steps would be chosen anew around each breaking point that is found, and differences were not smooth
+    "state": lambda p: {"lags": lambda t, y, args: 0.3 * args[1] + y**2, "method": sj.Bosh3(), "dt": 0.01},
     "short": lambda p: {"lags": 0.04 * p[1]},
-    "implicit": lambda p: {"lags": p[1], "method": sj.Rodas5P()},
+    "implicit": lambda p: {"lags": p[1], "method": sj.Rosenbrock23(), "dt": 0.01},
 }
 SLOW = ("two lags", "state", "implicit")
 

@@ -33,7 +33,7 @@ def swung(omega, y0, gradient):
     bounce = sj.Event(lambda t, y, args: y[0], affect=lambda t, y, args: 0.9 * y, terminate=False)
     sol = sj.solve_ode(
         pendulum, (0.0, 12.0), y0, omega, save=jnp.linspace(0.5, 11.5, 7), events=[bounce], max_steps=128,
-        rtol=1e-5, atol=1e-5, throw=False, gradient=gradient,
+        method=sj.Bosh3(), rtol=1e-3, atol=1e-3, throw=False, gradient=gradient,
     )  # fmt: skip
     return jnp.sum(sol.y * jnp.cos(sol.t)[:, None]), (sol.stats["accepted"], sol.result)
 
@@ -41,7 +41,7 @@ def swung(omega, y0, gradient):
 def derivatives(gradient):
     """In lanes with different numbers of steps."""
     derive = jax.jit(jax.vmap(jax.value_and_grad(lambda *p: swung(*p, gradient), (0, 1), has_aux=True)))
-    return derive(jnp.array([0.1, 1.0, 15.0]), jnp.array([[1.0, 0.0], [1.5, 0.2], [2.0, -0.4]]))
+    return derive(jnp.array([0.1, 1.0, 10.0]), jnp.array([[1.0, 0.0], [1.5, 0.2], [2.0, -0.4]]))
 
 
 def test_segments_of_blocks(monkeypatch):

@@ -56,7 +56,7 @@ def paths(key, rate, tolerance):
     given = (fast_and_slow, constant, SPAN, np.array([1.0, 0.0]), None, rate)
     options = {"noise": "additive", "path": tree, "throw": False}
     sol = sj.solve_sde(*given, method=sj.SKenCarp(), rtol=tolerance, atol=tolerance, **options)
-    fine = sj.solve_sde(*given, method=sj.ShARK(), steps=4096, **options)
+    fine = sj.solve_sde(*given, method=sj.ShARK(), steps=2048, **options)
     return sol.y - fine.y, sol.stats["accepted"], sol.result == sj.RESULT.successful
 
 
