@@ -10,7 +10,7 @@ from .core import tune as _tune  # noqa: E402
 _tune()
 
 from . import data, ensemble, nn, train  # noqa: E402
-from .core import RESULT, Frozen, max_norm, rms_norm  # noqa: E402
+from .core import RESULT, Frozen, max_norm, rms_norm, tally  # noqa: E402
 from .ensemble import solve_ensemble, sweep  # noqa: E402
 from .solve import (  # noqa: E402
     ALF,
@@ -329,6 +329,7 @@ __all__ = [
     "solve_ode",
     "solve_sde",
     "sweep",
+    "tally",
     "train",
     "with_kl",
 ]

@@ -4,7 +4,7 @@ from .closure import Closed, close
 from .entry import call_jitted
 from .frozen import Frozen
 from .loop import when, while_loop
-from .result import RESULT, either, succeeded
+from .result import RESULT, either, succeeded, tally
 from .rows import Rows, empty_rows, read_row, write_row
 from .table import Table
 from .trees import max_norm, rms_norm
@@ -26,6 +26,7 @@ __all__ = [
     "read_row",
     "rms_norm",
     "succeeded",
+    "tally",
     "tune",
     "when",
     "while_loop",

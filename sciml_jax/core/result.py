@@ -3,6 +3,7 @@
 from typing import Any
 
 import equinox as eqx
+import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
 
@@ -10,7 +11,7 @@ class RESULT(eqx.Enumeration):
     """Why a solve ended. `RESULT.successful` and `RESULT.event_occurred` are successes, all others failures.
 
     Compare with `sol.result == sj.RESULT.successful` (an array of booleans under `vmap`);
-    `sj.RESULT[sol.result]` is the text.
+    `sj.RESULT[sol.result]` is the text, `sj.tally(sol.result)` counts those of an ensemble.
 
     >>> import sciml_jax as sj
     >>> sol = sj.solve_ode(lambda t, y, args: -y, (0.0, 1.0), 1.0)
@@ -54,7 +55,8 @@ class RESULT(eqx.Enumeration):
     )
     events_accumulate = (
         "An event happened again and again at one time, as the impacts of a ball that comes to rest do. End the solve "
-        "before, with a terminating event, or let affect change the state so that it does not happen again at once."
+        "before, with a terminating event, or let affect change the state so that it does not happen again at once. In "
+        "a delay equation a varying lag may turn at a breaking point: give a smaller rtol or another method."
     )
     save_capacity_reached = (
         "There were more steps than save=Steps(capacity), Dense(capacity) or gradient=Interpolating(capacity) can "
@@ -68,6 +70,39 @@ class RESULT(eqx.Enumeration):
     bad_rates = (
         "A rate of a jump process was negative, NaN, infinite or above its bound=. Check rates= at the reported state."
     )
+
+
+_NAMES = (
+    "successful",
+    "event_occurred",
+    "max_steps_reached",
+    "record_capacity_reached",
+    "dt_min_reached",
+    "non_finite",
+    "step_failed",
+    "inconsistent_initial",
+    "max_events_reached",
+    "events_accumulate",
+    "save_capacity_reached",
+    "history_capacity_reached",
+    "save_outside_span",
+    "bad_rates",
+)
+
+
+def tally(result: Any) -> dict[str, int]:
+    """How often each `RESULT` occurs in the `result` of a solve or an ensemble, in any shape: counts by name, without
+    those that do not occur.
+
+    >>> import sciml_jax as sj
+    >>> import jax.numpy as jnp
+    >>> rates = jnp.array([0.0, 0.5, 2.0])
+    >>> sol = sj.solve_ensemble(lambda t, y, rate: rate * y**2, (0.0, 1.0), 1.0, rates, in_axes=(None, 0))
+    >>> sj.tally(sol.result)
+    {'successful': 2, 'dt_min_reached': 1}
+    """
+    counts = {name: int(jnp.sum(result == getattr(RESULT, name))) for name in _NAMES}
+    return {name: n for name, n in counts.items() if n}
 
 
 def succeeded(result: Any) -> Bool[Array, "..."]:

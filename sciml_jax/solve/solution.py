@@ -1,5 +1,6 @@
 """What a solve returns."""
 
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Int, PyTree
 
-from ..core import RESULT, Rows, read_row, succeeded
+from ..core import RESULT, Rows, read_row, succeeded, tally
 from .events import EventLog
 from .job import Job, Outcome
 from .method import Method
@@ -73,6 +74,13 @@ class Solution(eqx.Module):
     event: EventLog | None
     state: Any  # a Resume; None in an ensemble
     dense: DenseSolution | None
+
+    def __repr__(self) -> str:
+        """Shapes instead of numbers; of many solves how many ended how."""
+        codes = jax.tree.leaves(self.result)
+        many = [x for x in codes if isinstance(x, np.ndarray | jax.Array) and np.ndim(x)]
+        here = all(not isinstance(x, jax.core.Tracer) and getattr(x, "is_fully_addressable", True) for x in many)
+        return eqx.tree_pformat(replace(self, result=tally(self.result)) if many and here else self)
 
     def __call__(self, t: ArrayLike) -> State:
         """The state at time(s) `t` of any shape, which lead in the result; differentiable, in `t` too.

@@ -44,3 +44,18 @@ def test_results_are_chosen_while_tracing():
     assert bool(choose(False) == sj.RESULT.successful)
     many = jax.vmap(choose)(jnp.array([True, False]))
     assert (many == sj.RESULT.non_finite).tolist() == [True, False]
+
+
+@pytest.mark.float32
+def test_results_are_counted_by_name():
+    names = [*FAILURES, "successful", "event_occurred"]
+    for name in names:
+        assert sj.tally(getattr(sj.RESULT, name)) == {name: 1}
+
+    @jax.vmap
+    def many(k):
+        return either(k < 3, sj.RESULT.successful, either(k < 5, sj.RESULT.non_finite, sj.RESULT.bad_rates))
+
+    counts = {"successful": 3, "non_finite": 2, "bad_rates": 5}
+    assert sj.tally(many(jnp.arange(10))) == counts
+    assert sj.tally(jax.tree.map(lambda x: x.reshape(2, 5), many(jnp.arange(10)))) == counts

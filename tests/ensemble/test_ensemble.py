@@ -274,6 +274,19 @@ def test_one_that_fails_changes_no_other(backend):
     assert error.value.solution.y.shape == (4,)
 
 
+def test_many_results_are_printed_as_counts():
+    """A text for each would fill the screen."""
+    solve = lambda y0: sj.solve_ensemble(lambda t, y, args: y * y, (0.0, 1.0), y0, max_steps=50)  # noqa: E731
+    many = solve(np.array([0.1, 2.0, np.nan, 0.3]))
+    assert sj.tally(many.result) == {"successful": 2, "max_steps_reached": 1, "non_finite": 1}
+    for solution in (many, jax.device_get(many)):
+        assert "result={'successful': 2, 'max_steps_reached': 1, 'non_finite': 1}" in repr(solution)
+    one = jax.tree.map(lambda x: x[1], many)
+    assert "Raise max_steps" in repr(one)
+    for abstract in (jax.eval_shape(solve, np.ones(4)), jax.tree.map(lambda x: None, many)):
+        assert "Solution(" in repr(abstract)
+
+
 def test_failing_under_jit():
     """A compiled call cannot count, but it says why, and a gradient of it does not go through unnoticed."""
 
