@@ -45,6 +45,8 @@ def depends_in(eqn: JaxprEqn, inputs: list[bool], differentiably: bool = False) 
             return _while(eqn, inputs, differentiably)
         case "scan":
             return _scan(eqn, inputs, differentiably)
+        case "custom_jvp_call" if differentiably and not _around_vmap(eqn):
+            return [True] * len(eqn.outvars)  # the rule may follow what the value does not: a root is its own guess
         case "cond":
             branches = [depends(_inside(b), inputs[1:], differentiably=differentiably) for b in eqn.params["branches"]]
             chosen = inputs[0] and not differentiably
@@ -53,6 +55,13 @@ def depends_in(eqn: JaxprEqn, inputs: list[bool], differentiably: bool = False) 
     if len(inner) == 1 and len(_inside(inner[0]).invars) == len(inputs):
         return depends(_inside(inner[0]), inputs, differentiably=differentiably)
     return [True] * len(eqn.outvars)
+
+
+def _around_vmap(eqn: JaxprEqn) -> bool:
+    """Whether this is a loop of `while_loop`, whose derivatives follow what its value does."""
+    inner = [_inside(v) for v in eqn.params.values() if isinstance(v, Jaxpr | ClosedJaxpr)]
+    last = [e for jaxpr in inner for e in jaxpr.eqns[-1:]]
+    return any(e.primitive.name == "custom_vmap_call" or _around_vmap(e) for e in last)
 
 
 def _while(eqn: JaxprEqn, inputs: list[bool], differentiably: bool) -> list[bool]:

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import equinox as eqx
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
@@ -51,11 +52,14 @@ def differentiable(
     same way; `backwards` evaluates those of reverse mode, if `evaluate` is not to, and then values and tangents are
     evaluated apart: `jax.jacfwd` batches tangents alone, and a kernel's results are batched together."""
     arrays = jax.tree.map(jnp.asarray, (one.captured, shared, mapped))
-    moving, still = eqx.partition(arrays, is_inexact)
+    # a constant of the trace, as a method's coefficients: rules of derivatives inside `one` may have closed over it
+    constant = jax.tree.map(lambda x: not isinstance(x, jax.core.Tracer), one.captured)
+    moves = jax.tree.map(is_inexact, arrays)
+    moves = (jax.tree.map(lambda inexact, fixed: inexact and not fixed, moves[0], constant), *moves[1:])
     function = with_captured(one)
     if forward_mode:
-        return _forward(function, evaluate, moving, still, apart=backwards is not None)
-    return _backward(function, evaluate, backwards or evaluate, moving, still)
+        return _forward(function, evaluate, arrays, moves, apart=backwards is not None)
+    return _backward(function, evaluate, backwards or evaluate, arrays, moves)
 
 
 def with_captured(one: Closed) -> Callable:
@@ -79,37 +83,37 @@ def _interpret(function, arrays, *, strict: bool) -> PyTree:
     return jax.tree.unflatten(jax.tree.structure(out), flat)
 
 
-def _forward(function, evaluate: Evaluate, moving, still, *, apart: bool) -> PyTree:
+def _forward(function, evaluate: Evaluate, arrays, moves, *, apart: bool) -> PyTree:
     """With forward-mode derivatives: the tangents run in the same lanes."""
 
     @jax.custom_jvp
-    def run(moving):
+    def run(moving, still):
         return evaluate(function, eqx.combine(moving, still))
 
     @run.defjvp
     def _(primals, tangents):
         def both(captured, shared, row):
             (captured, d_captured), (shared, d_shared), (row, d_row) = captured, shared, row
-            at, rest = eqx.partition((captured, shared, row), is_inexact)
+            at, rest = eqx.partition((captured, shared, row), moves)
             along = (d_captured, d_shared, d_row)
             out, d_out = jax.jvp(lambda at: function(*eqx.combine(at, rest)), (at,), (along,))
             return out, [d for x, d in zip(*map(jax.tree.leaves, (out, d_out)), strict=True) if is_inexact(x)]
 
-        arrays = eqx.combine(primals[0], still)
+        arrays = eqx.combine(*primals)
         out, d_out = evaluate(both, tuple(zip(arrays, tangents[0], strict=True)))
         out = evaluate(function, arrays) if apart else out
         flat, tree = jax.tree.flatten(out)
         moved = iter(d_out)
         return out, jax.tree.unflatten(tree, [next(moved) if is_inexact(x) else _no_tangent(x) for x in flat])
 
-    return run(moving)
+    return run(*eqx.partition(arrays, moves))
 
 
 def _no_tangent(x) -> np.ndarray:
     return np.zeros(x.shape, jax.dtypes.float0)
 
 
-def _backward(function, evaluate: Evaluate, backwards: Evaluate, moving, still) -> PyTree:
+def _backward(function, evaluate: Evaluate, backwards: Evaluate, arrays, moves) -> PyTree:
     """With reverse-mode derivatives: a lane is solved again and pulled back at once."""
 
     @jax.custom_vjp
@@ -124,7 +128,7 @@ def _backward(function, evaluate: Evaluate, backwards: Evaluate, moving, still) 
 
         def pull(captured, shared, row):
             row, wanted = row
-            at, rest = eqx.partition((captured, shared, row), is_inexact)
+            at, rest = eqx.partition((captured, shared, row), moves)
 
             def inexact(at):
                 return eqx.filter(function(*eqx.combine(at, rest)), is_inexact)
@@ -138,4 +142,4 @@ def _backward(function, evaluate: Evaluate, backwards: Evaluate, moving, still) 
         return (*total, of_rows), jax.tree.map(lambda x: None, still)
 
     run.defvjp(forward, backward)
-    return run(moving, still)
+    return run(*eqx.partition(arrays, moves))

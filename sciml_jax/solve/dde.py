@@ -98,6 +98,8 @@ def solve_dde(
         if options.get(name) is not None and options[name] is not False:
             cure = ": give history=sol to go on after an earlier solve" if name == "state" else ""
             raise ValueError(f"solve_dde has no {name}={cure}")
+    if options.get("steps") is not None:
+        raise ValueError("solve_dde has no steps=, as steps end at breaking points too: give dt= for equal ones")
     past = _past(history)
     start = arguments.floats(past(span[0], args) if y0 is None else y0)
     delayed = Delayed(

@@ -248,8 +248,8 @@ def jump(events: Events, problem: Problem, method: Method, dense, t: Time, t_rig
 
 def signs_after(
     events: Events, problem: Problem, search: Search, index: Int[Array, ""], t: Time, y: State, direction: Time
-) -> Int[Array, " events"]:
-    """The signs to search on with after an event.
+) -> tuple[Int[Array, " events"], Bool[Array, ""]]:
+    """The signs to search on with after an event, and whether its own condition is still zero to rounding.
 
     A value that is zero to rounding takes the sign of its derivative where that event has just happened (the next
     one is strictly later), and the sign it had where it has not (simultaneous events follow one another). An event
@@ -264,13 +264,14 @@ def signs_after(
     crossed = ~happened & (now != 0) & _counts(events, before, now)
     signs = jnp.where(zero, jnp.where(happened, _sign(rate), before), jnp.where(crossed, _DUE * before, now))
     passed = happened & np.array([event.affect is None for event in events])  # the state goes on: so does the sign
-    return jnp.where(passed & (before != 0), -before, signs)
+    return jnp.where(passed & (before != 0), -before, signs), jnp.any(zero & happened)
 
 
 def accumulates(log: Log, n: Int[Array, ""], hit: Hit) -> Bool[Array, ""]:
     """Whether this event was the last one too, or twice among the last few, within rounding of this time.
 
-    There is then no time for what lies between: a ball that comes to rest is the example, whose impacts converge.
+    There is then no time for what lies between: a ball that comes to rest is the example, whose impacts converge. (Of
+    jumps at random times, whose condition is not zero any more after one, the next may come as soon as that.)
     """
     t, which = (x[:_RECENT] for x in log.recent.all())
     near = jnp.abs(hit.t - t) <= 64 * jnp.finfo(t.dtype).eps * jnp.abs(t)

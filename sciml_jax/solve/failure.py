@@ -44,12 +44,18 @@ def report(solution: Solution, t_span: tuple, throw: bool) -> Solution:
 def checked(solution: Solution, result: RESULT) -> Solution:
     """The solution, which cannot be computed without checking that the solve did not fail, and neither can derivatives.
 
-    A number that is 1 once the check has been made multiplies every array: a compiled gradient that has no use for
-    the solution itself still depends on it.
+    A number that is 1 once the check has been made multiplies every array, whole numbers too: the counts of a jump
+    process are all that some calls use. A compiled gradient that has no use for the solution itself depends on it.
     """
     one = result.error_if(jnp.ones(()), ~succeeded(result))  # type: ignore[attr-defined]
-    inexact, rest = eqx.partition(solution, eqx.is_inexact_array)
-    return eqx.combine(jax.tree.map(lambda x: x * one.astype(x.real.dtype), inexact), rest)
+
+    def depending(x: Any) -> Any:
+        if x.dtype == bool:
+            return x & (one == 1)
+        return x * one.astype(x.real.dtype) if jnp.issubdtype(x.dtype, jnp.number) else x
+
+    arrays, rest = eqx.partition(solution, eqx.is_array)
+    return eqx.combine(jax.tree.map(depending, arrays), rest)
 
 
 def _message(solution: Solution, t_span: tuple) -> str:

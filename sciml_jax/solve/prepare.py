@@ -1,5 +1,6 @@
 """From what the user gave to what the driver wants: dtypes, traced functions, sorted times."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from ..core import close, trees
 from ..core.entry import Static, split_static
 from .consistency import LARGEST, start, start_implicit
 from .events import Event
+from .failure import known
 from .fully_implicit import FullyImplicit
 from .job import Job, Resume
 from .layout import Layout
@@ -20,7 +22,7 @@ from .method import Method
 from .problem import Problem, State, as_derivative, check_like
 from .progress import Bar
 from .saving import Save, Steps, Times
-from .step_size import Controller, EqualSteps
+from .step_size import ConstantSteps, Controller, EqualSteps
 from .structured import StructuredField
 
 _MAX_STEPS, _RECORDED_STEPS = 100_000, 4_096  # attempts, and how many adaptive ones a gradient has room for
@@ -120,7 +122,7 @@ def prepare(request: Request) -> Job:
         memory=memory,
         progress=Bar() if request.progress else None,
         max_steps=_max_steps(request, _MAX_STEPS),
-        recorded_steps=_max_steps(request, _RECORDED_STEPS if request.controller.adaptive else _MAX_STEPS),
+        recorded_steps=_max_steps(request, _recorded_steps(request, memory)),
         max_events=request.max_events if crossings else _max_events(request),
     )
 
@@ -134,8 +136,26 @@ def _max_steps(request: Request, default: int) -> int:
     """The bound on attempts; where the number of steps is prescribed, it is that and what may cut them."""
     if not isinstance(request.controller, EqualSteps):
         return default if request.max_steps is None else request.max_steps
-    cuts = (_max_events(request) if request.events else 0) + (0 if request.step_to is None else request.step_to.size)
-    return request.controller.n + cuts
+    return request.controller.n + _cuts(request)
+
+
+def _cuts(request: Request) -> int:
+    """How many steps may be cut in two."""
+    return (_max_events(request) if request.events else 0) + (0 if request.step_to is None else request.step_to.size)
+
+
+def _recorded_steps(request: Request, memory: Any) -> int:
+    """How many steps a gradient has room for, all of which are cleared in every solve of a batch: of constant steps as
+    many as there will be, where that is known (a call inside `jit`, of numbers)."""
+    if request.controller.adaptive:
+        return _RECORDED_STEPS
+    dt: Any = request.dt0 if isinstance(request.controller, ConstantSteps) else None
+    free = memory is None and request.resume is None and request.dt_max is None
+    if dt is None or not (free and known(request.t_span, dt)):
+        return _MAX_STEPS
+    t0, t1 = (float(t) for t in request.t_span)
+    # one for what is left at the end, one for rounding
+    return min(math.ceil(abs((t1 - t0) / float(dt))) + 2 + _cuts(request), _MAX_STEPS)
 
 
 def _norm(norm: Callable, y0: State) -> Callable:

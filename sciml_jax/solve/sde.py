@@ -1,7 +1,6 @@
 """`solve_sde`: the front of stochastic differential equations."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from jaxtyping import ArrayLike, PyTree
@@ -101,6 +100,7 @@ def solve_sde(
         path, options = _adaptive(path, span, key, options)
     if not chosen:
         _check_resolution(path, span, dt, steps)
+    _check_span(path, span)
     field: Any = None
     if isinstance(drift, Langevin):
         field = Langevin(drift.force, drift.friction, drift.temperature, drift.mass, path, key, span)
@@ -109,10 +109,15 @@ def solve_sde(
     return solve_ode(field, t_span, y0, args, method=method, dt=dt, steps=steps, **options)
 
 
+def _tree(t_span: tuple, shape: tuple[int, ...], key: Any) -> BrownianTree:
+    """The path of adaptive steps; a function of the module, as what is compiled is known by it."""
+    return BrownianTree(t_span, shape, key, area=True, depth=_DEPTH)
+
+
 def _adaptive(path: Any, span: tuple, key: Any, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """A path that can be read again after a rejected step, and bounds of the steps on it."""
     if path is None:
-        path = partial(BrownianTree, area=True, depth=_DEPTH)
+        path = _tree
     probe = path if isinstance(path, Path) else path(span, (), key)
     if not probe.reconstructible:
         raise ValueError(
@@ -120,7 +125,22 @@ def _adaptive(path: Any, span: tuple, key: Any, options: dict[str, Any]) -> tupl
             "over another interval: give dt= or steps=, or path=sj.BrownianTree(..., area=True), as by default"
         )
     found = {"dt_min": probe.finest, "dt0": (span[1] - span[0]) / _FIRST, "controller": DyadicSteps()}
+    if known(span) and float(span[0]) == float(span[1]):
+        del found["dt0"], found["dt_min"]
     return path, found | {k: v for k, v in options.items() if v is not None}
+
+
+def _check_span(path: Any, span: tuple) -> None:
+    """Raises where it is known that a tree does not reach over the span: outside of its own it is constant."""
+    if not isinstance(path, BrownianTree) or not known(path.t_span, span):
+        return
+    own, asked = (sorted(float(t) for t in times) for times in (path.t_span, span))
+    slack = 1e-6 * (abs(asked[0]) + abs(asked[1]))  # of times in other dtypes
+    if asked[0] < own[0] - slack or asked[1] > own[1] + slack:
+        raise ValueError(
+            f"path= is a sj.BrownianTree over {own[0]:g} to {own[1]:g}, outside of which there is no noise, but t_span "
+            f"goes from {asked[0]:g} to {asked[1]:g}: make the tree for the whole span"
+        )
 
 
 def _check_resolution(path: Any, span: tuple, dt: Any, steps: int | None) -> None:

@@ -84,8 +84,9 @@ def finish(job: Job, loop, log, step: Step, t_right: Time, target: Time, at_stop
             hit = ev.locate(job.events, problem, method, dense, loop.t, t_right, search, on)
             j = ev.jump(job.events, problem, method, dense, loop.t, t_right, hit.which, hit.t)
             fresh = _fresh(job)
-            signs = ev.signs_after(job.events, fresh, search, hit.which, j.t, j.y, ev.direction_of(t_right - loop.t))
-            endless = ev.accumulates(log, n_events, hit)
+            way = ev.direction_of(t_right - loop.t)
+            signs, touching = ev.signs_after(job.events, fresh, search, hit.which, j.t, j.y, way)
+            endless = touching & ev.accumulates(log, n_events, hit)
             log = log.write(hit, j.t, j.y_before, n_events, on)
             state = method.restart(fresh, j.t, j.y, step.accepted)
             return (After(j.t, j.y, state, hit.which, signs, endless), n_events + 1), log

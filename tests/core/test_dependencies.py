@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from sciml_jax.core import while_loop
 from sciml_jax.core.dependencies import depends, depends_in, inside
 
 Q = jax.lax.stop_gradient
@@ -36,6 +37,17 @@ def own_rule(x):
 
 own_rule.defjvps(lambda dx, ans, x: dx * jnp.cos(x))
 
+
+def root(a, guess):
+    """Its value is the guess; a derivative goes by the equation."""
+    return jax.lax.custom_root(lambda z: z**2 - a, Q(guess), lambda _, z: z, lambda linear, b: b / linear(1.0))
+
+
+def looped(a, b):
+    """`while_loop` has a rule of its own too, but one that follows its value."""
+    return while_loop(lambda s: s[0] < 3, lambda s, rows, on: ((s[0] + a, s[1], Q(a)), rows), (a, b, b), ())[0]
+
+
 # function, arguments, marked inputs, outputs that depend, outputs that depend differentiably
 CASES = {
     "products": (lambda a, b: (a, a * b, b, 1.0), (1.0, 1.0), [T, F], [T, T, F, F], [T, T, F, F]),
@@ -45,6 +57,8 @@ CASES = {
     "comparison": (lambda a, b: jnp.where(a > 0, b, 2 * b), (1.0, 1.0), [T, F], [T], [F]),
     "inside jit": (lambda a, b: jax.jit(lambda x, y: (x, y))(a, b), (1.0, 1.0), [F, T], [F, T], [F, T]),
     "custom rule": (lambda a, b: (own_rule(a), b), (1.0, 1.0), [T, F], [T, F], [T, F]),
+    "a root": (root, (1.0, 1.0), [T, F], [F], [T]),
+    "a loop": (looped, (1.0, 1.0), [T, F], [T, F, T], [T, F, F]),
     "swap": (carry_swap, (1.0, 1.0, 0), [T, F, F], [T, T, F], [T, T, F]),
     "the length of a loop": (carry_swap, (1.0, 1.0, 0), [F, F, T], [T, T, T], [F, F, F]),
     "chain": (chain, (1.0, 1.0, 1.0), [F, F, T], [T, T, T], [T, T, T]),

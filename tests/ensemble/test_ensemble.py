@@ -169,6 +169,27 @@ def test_work_is_dealt_out_in_order():
     assert work[by_work(work, 7, shares=3)].tolist() == [1, 4, 7, 2, 5, 3, 6]
 
 
+@pytest.mark.parametrize(
+    ("derive", "options"),
+    [
+        (jax.jacfwd, {"gradient": sj.Forward(), "method": sj.Bosh3(), "events": FALL, "max_events": 4}),
+        (jax.grad, {"gradient": sj.Recorded(), "method": sj.GaussLegendre4(), "dt": 0.25}),
+    ],
+    ids=["integers forwards", "constants backwards"],
+)
+def test_derivatives_of_lanes_with_constants_and_integers(derive, options):
+    """Tables of coefficients and counters are among what a trace has captured; outside `jit` it is another trace's."""
+    rates, h = RATES[:2], 1e-6
+
+    def total(rates, backend="lanes"):
+        sol = sj.solve_ensemble(oscillator, (0.0, 1.0), START, rates, in_axes=(None, 0), backend=backend, **options)
+        return jnp.sum(sol.y)
+
+    slope = (total(rates + h, "vmap") - total(rates - h, "vmap")) / (2 * h)
+    # differences of numbers of size 1, whose steps may change with the rates to their tolerance of 1e-6 a unit
+    np.testing.assert_allclose(np.sum(derive(total)(rates)), slope, rtol=1e-4)
+
+
 def test_streams_with_other_shapes_and_types():
     """The same field, method and options with other rows: nothing of the first call is left in the second."""
 

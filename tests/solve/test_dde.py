@@ -382,6 +382,7 @@ REFUSED = {
     "lag of two": ({"lags": lambda t, y, args: jnp.ones(2)}, "lag 0 must be one real number"),
     "lag function": ({"lags": lambda t: 1.0}, r"lag 0 is called as"),
     "field": ({"field": lambda t, y, args: y}, r"field is called as field\(t, y, y_delayed, args\)"),
+    "equal steps": ({"steps": 8}, "solve_dde has no steps=.*give dt="),
     "neutral": ({"field": lambda t, y, z, dz, args: y}, "neutral"),
     "history": ({"history": lambda t: 1.0}, r"history is called as history\(t, args\)"),
     "shape": ({"history": lambda t, args: jnp.ones(2), "y0": 1.0}, "history must return states like y0"),

@@ -184,6 +184,10 @@ def test_limits_stop_before_the_jump_that_exceeds_them():
 def test_failures_under_jit_raise_and_batches_keep_their_own_results():
     with pytest.raises(Exception, match="max_steps steps"):
         jax.block_until_ready(jax.jit(lambda key: solve(key, max_steps=3).t)(KEYS[0]))
+    # counts are whole numbers, and all that many calls use
+    for part in (lambda sol: sol.y, lambda sol: sol.stats["accepted"], lambda sol: sol.success):
+        with pytest.raises(Exception, match="max_steps steps"):
+            jax.block_until_ready(jax.jit(lambda key, part=part: part(solve(key, max_steps=3)))(KEYS[0]))
     result = jax.vmap(lambda g: solve(KEYS[0], args=(0.015, g), throw=False).result)(jnp.array([0.3, -0.3]))
     assert (result == sj.RESULT.successful).tolist() == [True, False]
 
@@ -228,11 +232,19 @@ def _rates(n):
         ({"x0": [1, 2]}, ValueError, r"x0 must have shape \(3,\)"),
         ({"x0": np.ones(3, np.uint32)}, TypeError, "signed integers"),
         ({"x0": np.ones(3, bool)}, TypeError, "signed integers"),
+        ({"x0": np.ones(3, np.int8)}, TypeError, "of 32 or 64 bits"),
+        ({"stoichiometry": [[2**31, 0, 0]] * 2, "x0": np.ones(3, np.int32)}, ValueError, "above 2147483647"),
+        (
+            {"rates": sj.MassAction([[1, 0]] * 2, [[0, 1]] * 2)},
+            ValueError,
+            r"have shape \(2, 2\), but stoichiometry \(2, 3",
+        ),
         ({"x0": np.array([1.0, np.nan, 0.0])}, ValueError, "x0 must be finite"),
         ({"t_span": (1.0, 0.0)}, ValueError, "forwards in time"),
         ({"t_span": (0.0, np.inf)}, ValueError, "finite"),
         ({"key": None}, ValueError, "needs a key"),
         ({"key": 3}, TypeError, "key of jax.random"),
+        ({"key": KEYS[:5]}, ValueError, r"one key; got \(5,\) of them: call under jax.vmap"),
         ({"method": sj.SSA}, TypeError, r"write SSA\(\)"),
         ({"method": sj.Tsit5()}, TypeError, "must be a sj.JumpMethod"),
         ({"method": sj.SSA(bound=lambda x: x)}, TypeError, "bound of sj.SSA is called as"),

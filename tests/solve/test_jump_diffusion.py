@@ -239,3 +239,23 @@ def test_what_is_refused(change, error, message):
 def test_jumps_that_are_refused(arguments, message):
     with pytest.raises(TypeError, match=message):
         sj.Jump(*arguments)
+
+
+@pytest.mark.parametrize("t0", [0.0, 1000.0])
+def test_fast_jumps_in_single_precision(t0):
+    """Jumps that come within rounding of one another, and numbers that are nearly zero, neither end a solve nor stop a
+    clock: so their number is a Poisson number."""
+    rate, count = 100.0, 400
+    given = (lambda t, y, args: 0 * y, None, sj.Jump(rate, up), (t0, t0 + 2), jnp.float32(0.0))
+    sol = jax.jit(jax.vmap(lambda key: sj.solve_jump_diffusion(*given, key, throw=False)))(KEYS[:count])
+    assert sol.y.dtype == jnp.float32 and bool(jnp.all(sol.success))
+    assert abs(float(sol.y.mean()) - 2 * rate) < 4 * np.sqrt(2 * rate / count)  # standard errors
+    assert abs(float(sol.y.var()) / (2 * rate) - 1) < 4 * np.sqrt(2 / count)
+
+
+@pytest.mark.parametrize("diffusion", [None, lambda t, y, args: 0.1 * y], ids=["deterministic", "diffusion"])
+def test_a_bound_that_is_too_low_fails(diffusion):
+    wrong = sj.Jump(3.0, up, bound=2.0)
+    options = {} if diffusion is None else {"dt": 0.25}
+    sol = sj.solve_jump_diffusion(decay, diffusion, wrong, (0.0, 9.0), 0.5, KEYS[0], (1.0,), throw=False, **options)
+    assert np.isnan(sol.y) and not bool(sol.success)

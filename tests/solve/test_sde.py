@@ -257,6 +257,12 @@ BAD = {
         ValueError,
         r"has the shape \(2,\), but path= that of \(3,\)",
     ),
+    "a tree of another span": (
+        PLAIN,
+        {"path": sj.BrownianTree((SPAN[0], (SPAN[0] + SPAN[1]) / 2), (2,), KEY)},
+        ValueError,
+        "outside of which there is no noise",
+    ),
     "steps between cells": (
         PLAIN,
         {"path": sj.IncrementPath(SPAN, (2,), KEY, resolution=10)},

@@ -88,6 +88,11 @@ def _network(rates, changes: Table, t: Array, x0: Array, dtype, arrays: list, st
         if bound.out_shape.shape != ():
             raise ValueError(f"bound of sj.SSA must return one number; it returned shape {bound.out_shape.shape}")
     rate, undeclared, orders = None, None, rates.reactants if isinstance(rates, MassAction) else None
+    if orders is not None and orders.array.shape != changes.array.shape:
+        raise ValueError(
+            f"reactants of sj.MassAction have shape {orders.array.shape}, but stoichiometry {changes.array.shape}: "
+            "give its own, rates.stoichiometry"
+        )
     reads = rates.reads if isinstance(rates, LocalRates) else orders
     if reads is not None:
         rate = close(lambda j, x, a: rates.rate(j, x, static.join(a)), jnp.int32(0), x0, arrays)
@@ -142,10 +147,12 @@ def known_counts(x0: Any, changes: Table) -> Any:
     species = changes.array.shape[1]
     if x0.shape != (species,):
         raise ValueError(f"x0 must have shape ({species},), as the rows of stoichiometry; got {x0.shape}")
-    if not (jnp.issubdtype(x0.dtype, jnp.signedinteger) or x0.dtype in (jnp.float32, jnp.float64)):
-        raise TypeError(f"x0 must be signed integers, float32 or float64; got {x0.dtype}")
+    if x0.dtype not in (jnp.int32, jnp.int64, jnp.float32, jnp.float64):
+        raise TypeError(f"x0 must be signed integers of 32 or 64 bits, float32 or float64; got {x0.dtype}")
     if jnp.issubdtype(x0.dtype, jnp.integer) and np.any(changes.array % 1):
         raise ValueError("stoichiometry has fractions, but x0 whole numbers: give x0 as floats")
+    if jnp.issubdtype(x0.dtype, jnp.integer) and np.max(np.abs(changes.array)) > (most := jnp.iinfo(x0.dtype).max):
+        raise ValueError(f"stoichiometry has changes above {most}, the largest {x0.dtype}: give x0 as floats")
     if known(x0) and not np.all(np.isfinite(np.asarray(x0))):
         raise ValueError(f"x0 must be finite; got {np.asarray(x0)}")
     return x0

@@ -119,7 +119,8 @@ class BrownianTree(Path):
     def _place(self, t: Time) -> tuple[Time, UInt32[Array, ""]]:
         """A time in units of the cells of the last level, and the cell that holds it."""
         t0, t1 = self._span(t.dtype)
-        place = jnp.clip((t - jnp.minimum(t0, t1)) / jnp.abs(t1 - t0), 0.0, 1.0) * 2**self.depth
+        length = jnp.abs(t1 - t0)
+        place = jnp.clip((t - jnp.minimum(t0, t1)) / jnp.where(length == 0, 1.0, length), 0.0, 1.0) * 2**self.depth
         cell = jnp.minimum(place.astype(jnp.int32), 2**self.depth - 1)
         return place, cell.astype(jnp.uint32)
 

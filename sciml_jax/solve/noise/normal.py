@@ -32,6 +32,8 @@ def key_words(key: Any) -> Words:
         raise TypeError(f"key must be a key of jax.random, such as jax.random.key(0); got {key!r}")
     if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         key = jax.random.wrap_key_data(key)
+    if key.shape != ():
+        raise ValueError(f"key must be one key; got {key.shape} of them: call under jax.vmap, over the keys")
     data = jax.random.key_data(key)
     if data.shape[-1] != 2:
         data = jax.random.bits(key, (2,), jnp.uint32)

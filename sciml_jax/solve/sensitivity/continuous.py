@@ -53,7 +53,7 @@ class ContinuousAdjoint(Gradient):
             "state": job.resume is not None,
             "a mass matrix": job.problem.mass is not None,
             "a structured field": isinstance(job.problem.field, StructuredField) and not noisy,
-            "equal steps (steps=)": isinstance(job.controller, EqualSteps) and not noisy,
+            "equal steps (steps=)": isinstance(job.controller, EqualSteps),
             "a prescribed grid (sj.GivenSteps)": isinstance(job.controller, GivenSteps),
         }
         refused |= {f"save=sj.{type(s).__name__}()": not isinstance(s, Final | Times) for s in job.saves}

@@ -85,6 +85,23 @@ def test_no_room_for_a_gradient():
         jax.grad(lambda w: oscillation(w, dt_max=2e-3, throw=True)[0])(1.0)
 
 
+@pytest.mark.parametrize("dt", [0.1, 1 / 3, -0.07])
+def test_room_for_constant_steps_that_are_known(dt):
+    """Inside `jit` a gradient has room for as many steps as there will be, cut ones too, and no fewer."""
+    t1, way = (1.0, 1.0) if dt > 0 else (-1.0, -1.0)
+    hit = sj.Event(lambda t, y, args: y - 0.7, affect=lambda t, y, args: y)
+
+    def end(rate, **options):
+        field = lambda t, y, args: -way * args * y  # noqa: E731
+        options |= {"method": sj.RK4(), "dt": dt, "step_to": [0.45 * t1]}
+        return sj.solve_ode(field, (0.0, t1), jnp.float32(1.0), rate, **options).y
+
+    for options in ({}, {"events": hit, "max_events": 1}):
+        slope = jax.jit(jax.grad(lambda rate, options=options: end(rate, **options)))(1.0)
+        # y = exp(-rate): the error of RK4, dt^4 / 120, and of single precision
+        np.testing.assert_allclose(slope, -np.exp(-1.0), rtol=1e-3)
+
+
 def test_large_states_are_kept_in_fewer_rows():
     """1,000,000 numbers, 4,096 steps: about 6 cubic roots of the steps, twice (the state and its derivative)."""
 

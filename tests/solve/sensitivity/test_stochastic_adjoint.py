@@ -72,6 +72,7 @@ def test_general_noise_and_saved_times():
 REFUSED = {
     "a path of steps": ({"path": None}, r"at times of its own, which IncrementPath does not know: give path=sj.Browni"),
     "a method of Itô's": ({"method": sj.EulerMaruyama()}, "EulerMaruyama does not: give method=sj.StratonovichHeun"),
+    "equal steps": ({"dt": None, "steps": 8}, r"with equal steps \(steps=\).*use Recorded\(\)"),
     "times": ({"t1": True}, "no derivatives of stochastic equations with respect to times"),
 }
 
@@ -79,12 +80,12 @@ REFUSED = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_it_refuses(name):
     options, words = REFUSED[name]
-    options = {"path": sj.BrownianTree, "method": sj.StratonovichHeun()} | options
+    options = {"path": sj.BrownianTree, "method": sj.StratonovichHeun(), "dt": 0.125} | options
     moving = options.pop("t1", False)
 
     def end(x):
         span, y0 = ((0.0, x), 1.0) if moving else ((0.0, 1.0), x)
-        return sj.solve_sde(*GROWTH, span, y0, KEYS[0], P, steps=8, gradient=sj.Backsolve(), **options).y
+        return sj.solve_sde(*GROWTH, span, y0, KEYS[0], P, gradient=sj.Backsolve(), **options).y
 
     with pytest.raises(ValueError, match=words):
         jax.grad(end)(1.0)

@@ -42,6 +42,21 @@ def test_jit_vmap_and_scan_agree_with_one_by_one(gradient):
     np.testing.assert_allclose(scanned, one_by_one, rtol=1e-9)
 
 
+METHODS = [sj.Radau5(), sj.GaussLegendre4(), sj.Kvaerno3(), sj.BDF(), sj.Rodas4(), sj.Tsit5(), sj.VCABM()]
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)
+def test_forward_derivatives_where_only_a_parameter_moves(method):
+    """The state is a constant at the start, and moves from the first step on."""
+    options = {"method": method, "gradient": sj.Forward()} | ({} if method.adaptive else {"dt": 0.05})
+
+    def first(k):
+        return sj.solve_ode(rotation, (0.0, 1.0), np.array([1.0, 0.0]), k, rtol=1e-6, atol=1e-6, **options).y[0]
+
+    # errors of the steps, a few of which are taken
+    np.testing.assert_allclose(jax.jvp(first, (1.0,), (1.0,))[1], -np.sin(1.0), atol=1e-4)
+
+
 def test_the_gradient_of_a_vmap_is_the_vmap_of_gradients():
     total = jax.grad(lambda ks: jnp.sum(jax.vmap(angle)(ks)))(KS)
     np.testing.assert_allclose(total, jax.vmap(jax.grad(angle))(KS), rtol=1e-9)

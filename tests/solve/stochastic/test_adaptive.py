@@ -228,3 +228,28 @@ def test_messages(case):
     options, message = BAD[case]
     with pytest.raises(ValueError, match=message):
         sj.solve_sde(geometric, proportional, SPAN, START, KEY, **options)
+
+
+def test_a_span_of_no_length():
+    """The start, as with constant steps."""
+    sol = sj.solve_sde(
+        lambda t, y, args: -y, lambda t, y, args: y, (1.0, 1.0), 0.5, jax.random.key(0), method=sj.SRIW1()
+    )
+    assert float(sol.y) == 0.5 and bool(sol.success)
+
+
+def test_eager_solves_are_compiled_once():
+    traces = []
+
+    def drift(t, y, args):
+        traces.append(t)
+        return -args * y
+
+    def diffusion(t, y, args):
+        return 0.1 * y
+
+    options = {"method": sj.SRIW1(), "atol": 1e-2}
+    for k in range(3):
+        sj.solve_sde(drift, diffusion, (0.0, 1.0 + k), 1.0, jax.random.key(k), 0.5 + k, rtol=1e-2 / (k + 1), **options)
+        first = first if k else len(traces)  # noqa: F821
+    assert len(traces) == first
