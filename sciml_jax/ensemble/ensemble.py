@@ -24,6 +24,7 @@ from .chunks import in_chunks
 from .kernel import no_kernel, run_kernel
 from .keys import solve_one, with_keys
 from .lanes import run_lanes
+from .options import checked
 from .report import report_many
 from .sharded import automatic, on_mesh
 from .streams import in_streams
@@ -113,7 +114,7 @@ def solve_ensemble(
     gradient = arguments.instance("gradient", Recorded() if gradient is None else gradient, Gradient)
     settings = (backend, chunk, automatic(mesh))
     streams = 1 if mesh is not None else streams if streams is None else arguments.count("streams", streams)
-    options = {name: _as_arrays(value) if name in ("save", "step_to") else value for name, value in options.items()}
+    options = checked(options, _span(t_span), arguments.floats(y0))
     args, in_axes = with_keys(field, key, t_span, y0, args, in_axes)
     parts = split(_span(t_span), arguments.floats(y0), args, in_axes)
     n = jax.tree.leaves(parts.rows)[0].shape[0]
@@ -149,13 +150,6 @@ def _span(t_span: Any) -> tuple[Any, Any]:
     except (TypeError, ValueError):
         raise ValueError(f"t_span must be (t0, t1), two times or arrays of times; got {t_span!r}") from None
     return arguments.floats(t0), arguments.floats(t1)
-
-
-def _as_arrays(x: Any) -> Any:
-    """Lists of times as arrays: their numbers shall not be operands of their own."""
-    if isinstance(x, dict):
-        return {name: _as_arrays(value) for name, value in x.items()}
-    return np.asarray(x) if isinstance(x, list) else x
 
 
 @partial(jax.jit, static_argnums=0)

@@ -16,7 +16,8 @@ from .threads import in_threads
 _GRAIN = 1024  # trajectories of the smallest piece, whose call costs as much as a few hundred of them
 _FEW, _PIECES = 8, 16  # a core: many, so that a slow one leaves its last pieces to others, where they are no small ones
 _SHOWN = 50  # pieces of an ensemble that shows how far it is
-_warm: dict = {}  # what has been compiled, and what a row of its results looks like
+_warm: dict = {}  # what has been compiled last, and what a row of its results looks like
+_KNOWN = 32  # how many of them: functions that their user has forgotten are not kept for ever
 
 
 def in_streams(
@@ -63,12 +64,15 @@ def in_streams(
             assert whole.shape[1:] == part.shape[1:] and whole.dtype == part.dtype
             dealt(whole)[:, i] = np.asarray(part).reshape(share, grain, *part.shape[1:])
 
-    if key not in _warm:
+    row = _warm.get(key)
+    if row is None:
         first = piece(0)
         if any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(first)):
             return run(rows)  # the field has closed over something that is being differentiated
-        _warm[key] = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), first)
-    out_like, tree = jax.tree.flatten(_warm[key])
+        row = _warm[key] = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), first)
+        while len(_warm) > _KNOWN:
+            _warm.pop(next(iter(_warm)), None)
+    out_like, tree = jax.tree.flatten(row)
     arrays = [empty((size * count, *x.shape), x.dtype) for x in out_like]
     if first is not None:
         put(0, first)

@@ -92,6 +92,10 @@ class Auto(Method):
         return True
 
     @property
+    def iterates(self) -> bool:
+        return any(method.iterates for method in self.methods)
+
+    @property
     def interpolation_order(self) -> int:
         return min(method.interpolation_order for method in self.methods)
 

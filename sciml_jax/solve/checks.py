@@ -169,19 +169,11 @@ def _check_state(request: "Request") -> None:
 def _check_tolerances(request: "Request") -> None:
     y0 = jax.tree.map(trees.as_inexact, request.y0)
     dtype, eps = trees.real_dtype(y0), _rounding(request.y0)
+    tolerances(request.rtol, request.atol)
     for name in ("rtol", "atol"):
-        value = getattr(request, name)
-        for leaf in jax.tree.leaves(value):
-            if not isinstance(leaf, float) and not hasattr(leaf, "dtype"):
-                raise TypeError(f"{name} must be a number, an array or a pytree of them; got {leaf!r}")
-            if known(leaf) and not (np.all(np.isfinite(np.asarray(leaf))) and np.all(np.asarray(leaf) >= 0)):
-                raise ValueError(f"{name} must be finite and not negative; got {leaf}")
-        full = trees.broadcast_prefix(value, y0, name)
+        full = trees.broadcast_prefix(getattr(request, name), y0, name)
         for tolerance, y in zip(jax.tree.leaves(full), jax.tree.leaves(y0), strict=True):
             _check_broadcast(name, np.shape(tolerance), y.shape)
-    tolerances = jax.tree.leaves((request.rtol, request.atol))
-    if known(tolerances) and all(np.all(np.asarray(x) == 0) for x in tolerances):
-        raise ValueError("rtol and atol are both zero: no step could be accepted. Give one of them a positive value")
     rtols = [float(np.min(np.asarray(x))) for x in jax.tree.leaves(request.rtol) if known(x) and np.size(x)]
     if request.controller.adaptive and rtols and 0 < min(rtols) < 4 * eps:
         hint = "" if eps < 1e-10 else " or switch float64 on: jax.config.update('jax_enable_x64', True)"
@@ -190,6 +182,19 @@ def _check_tolerances(request: "Request") -> None:
             f"the solve may end with dt_min_reached. Use rtol >= {10 * eps:.0e}{hint}",
             stacklevel=4,
         )
+
+
+def tolerances(rtol: Any, atol: Any) -> None:
+    """Raises for values that are no tolerances."""
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        for leaf in jax.tree.leaves(value):
+            if not isinstance(leaf, float) and not hasattr(leaf, "dtype"):
+                raise TypeError(f"{name} must be a number, an array or a pytree of them; got {leaf!r}")
+            if known(leaf) and not (np.all(np.isfinite(np.asarray(leaf))) and np.all(np.asarray(leaf) >= 0)):
+                raise ValueError(f"{name} must be finite and not negative; got {leaf}")
+    both = jax.tree.leaves((rtol, atol))
+    if known(both) and all(np.all(np.asarray(x) == 0) for x in both):
+        raise ValueError("rtol and atol are both zero: no step could be accepted. Give one of them a positive value")
 
 
 def _check_broadcast(name: str, shape: tuple[int, ...], like: tuple[int, ...]) -> None:

@@ -131,6 +131,11 @@ class Method(eqx.Module):
         return False
 
     @property
+    def iterates(self) -> bool:
+        """Whether stages are roots that Newton's iteration finds."""
+        return False
+
+    @property
     def takes_krylov(self) -> bool:
         """Whether Newton's corrections may come from products with the Jacobian alone."""
         return False

@@ -291,6 +291,31 @@ def test_gradients(name):
     np.testing.assert_allclose(reverse, forward, rtol=1e-9 if name not in ("short", "state") else 1e-5, atol=1e-6)
 
 
+FEW = {"Rodas5P": sj.Rodas5P(), "Kvaerno3": sj.Kvaerno3(), "BDF": sj.BDF(), "Radau5": sj.Radau5()}
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_forward_derivatives_of_methods_for_stiff_equations(name):
+    r"""y' = -k y(t - lag) from 1: $y = \sum_j (-k)^j (t - (j - 1) \mathrm{lag})^j / j!$; steps as long as the lag."""
+
+    def end(k, lag):
+        options = {"method": FEW[name], "gradient": sj.Forward(), "rtol": 1e-7, "atol": 1e-7}
+        return sj.solve_dde(lambda t, y, z, k: -k * z[0], (0.0, 2.0), 1.0, lag, k, **options).y
+
+    k, lag, t = 1.2, 0.5, 2.0
+    left = [t - (j - 1) * lag for j in range(6)]
+    of_k = sum(-((-k) ** (j - 1)) * left[j] ** j / factorial(j - 1) for j in range(1, 5))
+    of_lag = sum((-k) ** j * -(j - 1) * left[j] ** (j - 1) / factorial(j - 1) for j in range(1, 5))
+    # BDF's order drops at every breaking point
+    np.testing.assert_allclose(jax.jit(jax.jacfwd(end, (0, 1)))(k, lag), (of_k, of_lag), atol=1e-4)
+
+
+def test_newtons_iteration_is_not_gone_through_backwards():
+    end = lambda k: sj.solve_dde(lambda t, y, z, k: -k * z[0], (0.0, 2.0), 1.0, 0.5, k, method=sj.BDF()).y  # noqa: E731
+    with pytest.raises(ValueError, match=r"not by sj.BDF: give method=sj.Rodas5P\(\), or gradient=sj.Forward\(\)"):
+        jax.grad(end)(1.2)
+
+
 @pytest.mark.slow
 def test_gradients_by_replay():
     """With fewer snapshots than steps these are repeated before they are pulled back."""

@@ -100,7 +100,7 @@ class History(NamedTuple):
         s = jax.lax.stop_gradient(s)
         if self.segments is None:
             return jax.lax.stop_gradient(self.breaks.snapped(s, rounding(self.t, s)))
-        low, high = self.segments[lag]
+        low, high = jax.lax.stop_gradient(self.segments[lag])
         before = jnp.nextafter(high, jnp.full_like(high, -jnp.inf))
         return jax.lax.stop_gradient(jnp.clip(s, low, before))
 
@@ -136,7 +136,10 @@ class History(NamedTuple):
         length = jnp.where(right == self.t, 1.0, right - self.t)
         here = trees.select(known, self.method.interpolate(now, self.t, right, t), self.y)
         apart = trees.subtract(y, here)
-        weights = [jnp.clip(1 - (t - s) / length, 0.0, 1.0) for s in times]
+        # to derivatives a time that is the start of the step, to rounding, lies before it
+        inside = [1 - (t - s) / length for s in times]
+        least = 64 * jnp.finfo(length.dtype).eps
+        weights = [jnp.where(w > least, jnp.minimum(w, 1.0), 0.0) for w in inside]
         return tuple(trees.axpy(w, apart, state) for w, state in zip(weights, states, strict=True))
 
 

@@ -56,6 +56,15 @@ class Memory(eqx.Module):
     events: int = eqx.field(static=True)
     whole: bool = eqx.field(static=True, default=False)
 
+    def recorded(self, method: MethodOfSteps) -> "Memory":
+        """The memory of a solve whose steps are pulled back one by one."""
+        if method.iterates:
+            raise ValueError(
+                "gradient=sj.Recorded() goes backwards through delay equations by explicit and Rosenbrock methods, not "
+                f"by sj.{type(method.inner).__name__}: give method=sj.Rodas5P(), or gradient=sj.Forward()"
+            )
+        return replace(self, whole=True)
+
     def method(self, method: Method) -> Method:
         """The method for steps that may look into themselves."""
         return MethodOfSteps(method)

@@ -87,6 +87,10 @@ class BDF(Method):
         return True
 
     @property
+    def iterates(self) -> bool:
+        return True
+
+    @property
     def takes_krylov(self) -> bool:
         return True
 

@@ -90,6 +90,10 @@ class Collocation(Method):
         return True
 
     @property
+    def iterates(self) -> bool:
+        return True
+
+    @property
     def interpolation_order(self) -> int:
         return self.tableau.stages
 

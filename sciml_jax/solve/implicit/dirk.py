@@ -46,6 +46,10 @@ class Dirk(Method):
         return True
 
     @property
+    def iterates(self) -> bool:
+        return True
+
+    @property
     def takes_krylov(self) -> bool:
         return True
 

@@ -75,6 +75,10 @@ class SBDF2(Method):
         return True
 
     @property
+    def iterates(self) -> bool:
+        return True
+
+    @property
     def takes_krylov(self) -> bool:
         return True
 

@@ -57,7 +57,7 @@ class Recorded(Gradient):
 
         def record(job: Job) -> tuple[Outcome, Record]:
             if job.memory is not None:
-                job = replace(job, memory=replace(job.memory, whole=True))
+                job = replace(job, memory=job.memory.recorded(job.method))
             outcome, ((level, dt), (grid, snapshots), memory) = recorded(job, recorder)
             return outcome, Record(level, dt, grid, snapshots, memory)
 
