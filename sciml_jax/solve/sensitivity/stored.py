@@ -19,9 +19,9 @@ class StoredAdjoint(ContinuousAdjoint):
             raise ValueError(f"capacity of {type(self).__name__} must be a positive int; got {self.capacity!r}")
 
     def check(self, job: Job) -> None:
-        super().check(job)
         if isinstance(job.problem.field, Stochastic):
             raise ValueError(f"{type(self).__name__}() is for equations without noise: use Recorded() or Backsolve()")
+        super().check(job)
 
     def keeping(self, job: Job) -> Job:
         return eqx.tree_at(lambda j: j.saves, job, (*job.saves, Dense(min(self.capacity, job.max_steps))))
