@@ -35,10 +35,11 @@ class Rows(eqx.Module):
         return sum(k == key for k, _ in self.leaves) > 1
 
     def pack(self, row: PyTree) -> dict[str, Array]:
-        """A row in the layout of `data`."""
+        """A row in the layout of `data`; what is `None` in it gives no array."""
         groups: dict[str, list[Array]] = {}
-        for x, (key, _) in zip(jax.tree.leaves(row), self.leaves, strict=True):
-            groups.setdefault(key, []).append(jnp.asarray(x, key))
+        for x, (key, _) in zip(self.tree.flatten_up_to(row), self.leaves, strict=True):
+            if x is not None:
+                groups.setdefault(key, []).append(jnp.asarray(x, key))
         # the barrier keeps XLA from tearing a field's own `stack` apart to merge it into this concatenation
         return {
             key: jnp.concatenate([x.reshape(-1) for x in jax.lax.optimization_barrier(xs)])
@@ -94,11 +95,11 @@ def write_row(rows: Rows, row: PyTree, index: Int[Array, ""], on: Bool[Array, ""
     [0.0, 7.0, 0.0, 0.0]
     """
     packed = rows.pack(row)
-    data = {
-        key: _write(False, buffer, packed[key], jnp.where(on, index, buffer.shape[0] - 1).astype(jnp.int32))
-        for key, buffer in rows.data.items()
-        if buffer is not None
-    }
+
+    def write(buffer, new):
+        return _write(False, buffer, new, jnp.where(on, index, buffer.shape[0] - 1).astype(jnp.int32))
+
+    data = {key: None if buffer is None else write(buffer, packed[key]) for key, buffer in rows.data.items()}
     return Rows(data, rows.tree, rows.leaves)
 
 

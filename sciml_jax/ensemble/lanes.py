@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from ..core import Closed
-from ..solve.sensitivity.leaves import is_inexact
+from ..solve.sensitivity.leaves import is_inexact, kept_arrays
 from .interpreter import Interpreter
 from .values import stack, unstack
 
@@ -124,7 +124,7 @@ def _backward(function, evaluate: Evaluate, backwards: Evaluate, arrays, moves) 
         return run(moving, still), (moving, still)
 
     def backward(kept, cotangent):
-        moving, still = kept
+        moving, still = kept_arrays(kept)
 
         def pull(captured, shared, row):
             row, wanted = row

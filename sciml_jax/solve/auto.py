@@ -92,8 +92,8 @@ class Auto(Method):
         return True
 
     @property
-    def iterates(self) -> bool:
-        return any(method.iterates for method in self.methods)
+    def encloses(self) -> bool:
+        return True
 
     @property
     def interpolation_order(self) -> int:

@@ -51,8 +51,9 @@ def solve_dde(
       that reaches further back ends the solve with `history_capacity_reached`, as more steps than these do where a
       gradient goes backwards.
     - `method`: `sj.Tsit5()` by default; `sj.Rodas5P()` or `sj.BDF()` for stiff equations.
-    - `gradient`: `sj.Recorded()` (the default; by explicit and Rosenbrock methods), or `sj.Forward()` (by all methods):
-      derivatives to args, lags, history and times, of what was computed, breaking points included.
+    - `gradient`: `sj.Recorded()` (the default; by all methods but `sj.Auto`, `sj.ROCK2`, `sj.ROCK4` and an
+      `sj.RadauIIA` of changing order), or `sj.Forward()` (by all methods): derivatives to args, lags, history and
+      times, of what was computed, breaking points included.
     - `events`, `options`: those of `solve_ode`: `rtol`, `atol`, `save`, `step_to`, `dt_max`, `projection`, `throw`, ...
 
     **Returns** a `Solution`, as of `solve_ode`; with `save=sj.Dense()` it can be the `history` of another solve.

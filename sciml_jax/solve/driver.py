@@ -12,7 +12,7 @@ from ..core.once import once
 from . import events as ev
 from .job import Job, Outcome, Resume
 from .method import Method, MethodState, Phase, Step
-from .problem import Problem, State, Time
+from .problem import Problem, State, Time, beside
 from .saving import StepView, Times
 from .step_end import PLAIN, cuttable, finish
 from .step_size import initial_step
@@ -245,7 +245,7 @@ def _aim(job: Job, loop: Loop, dt: Time, direction: Time):
         target = jnp.where(is_stop, stop, job.t1)
     end = target
     if job.step_to is not None:
-        before = jnp.nextafter(jax.lax.stop_gradient(target), -direction * jnp.inf)
+        before = beside(target, -direction)
         end = jnp.where(is_stop, target + jax.lax.stop_gradient(before - target), target)
     # a step that would leave a sliver is stretched by up to one percent, unless its end is prescribed
     stretch = 1.0 if job.controller.prescribed else 1.01

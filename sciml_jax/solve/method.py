@@ -131,8 +131,9 @@ class Method(eqx.Module):
         return False
 
     @property
-    def iterates(self) -> bool:
-        """Whether stages are roots that Newton's iteration finds."""
+    def encloses(self) -> bool:
+        """Whether steps call the field in the branches of a `lax.cond` or the body of a loop, also where they are
+        differentiated: what it notes there is lost, and with it recorded gradients of delay equations."""
         return False
 
     @property

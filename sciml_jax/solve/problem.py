@@ -1,6 +1,7 @@
 """What a method is given: the field, its arguments, tolerances and norm."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
@@ -56,7 +57,14 @@ class Problem(eqx.Module):
     def frozen(self) -> "Problem":
         """The same problem as a constant to derivatives."""
         arrays, rest = eqx.partition(self, eqx.is_array)
-        return eqx.combine(jax.lax.stop_gradient(arrays), rest)
+        still = eqx.combine(jax.lax.stop_gradient(arrays), rest)
+        return replace(still, field=still.field.silent) if self.notes else still
+
+    @property
+    def notes(self) -> bool:
+        """Whether the field notes what it reads while a step is traced that is differentiated (`frozen` does not): no
+        function that JAX traces apart may call it then."""
+        return isinstance(self.field, StructuredField) and self.field.notes
 
     def part(self, function: Callable) -> Callable[[Time, State], State]:
         """A part of the field as a function of (t, y)."""
@@ -111,9 +119,20 @@ def check_like(value: PyTree, y0: State, name: str, what: str) -> None:
             raise TypeError(f"{name} is complex where {place} is real ({want.dtype}): give a complex y0")
 
 
+def beside(t: Time, direction: Any) -> Time:
+    """The number next to `t` on the side of `direction` (+1 or -1): a constant to derivatives.
+
+    Next to zero it is the smallest normal number: XLA's programs take those below for zero on CPU.
+    """
+    t = jax.lax.stop_gradient(t)
+    direction = jnp.asarray(direction, t.dtype)
+    near, least = jnp.nextafter(t, direction * jnp.inf), jnp.finfo(t.dtype).tiny
+    return jnp.where(jnp.abs(near) < least, direction * least, near)
+
+
 def as_times(ts: Any) -> Any:
     """Times as an array; what is no JAX array stays on the host, so that it can be looked at."""
     return ts if isinstance(ts, jax.Array) else np.asarray(ts, float)
 
 
-__all__ = ["Problem", "State", "Time", "as_derivative", "as_times", "check_like"]
+__all__ = ["Problem", "State", "Time", "as_derivative", "as_times", "beside", "check_like"]

@@ -11,7 +11,7 @@ from ..core import trees, when
 from . import events as ev
 from .job import Job
 from .method import MethodState, Step
-from .problem import Problem, State, Time
+from .problem import State, Time
 
 RESTARTED = -2  # code of a step that ended at a time of step_to; -1: a plain step; 0, 1, ...: the event that cut it
 PLAIN = -1
@@ -51,7 +51,7 @@ def advance(job: Job, t: Time, y: State, t_right: Time, state: MethodState, t_ne
             return tuple(ev.jump(job.events, problem, method, dense, t, t_right, code, t_next))
 
         t_end, before, y_end = jax.lax.cond(code >= 0, jumped, lambda: (t_plain, step.y, step.y))
-    carry, fresh = step.accepted.carry, _fresh(job, (t_right, step.dense, jnp.asarray(True)))
+    carry, fresh = step.accepted.carry, _fresh(job, (t_right, step.dense, jnp.asarray(True))).problem
     if cuttable(job):
         restarted = lambda: method.restart(fresh, t_end, y_end, step.accepted).carry  # noqa: E731
         if job.memory is None:
@@ -85,10 +85,10 @@ def finish(job: Job, loop, log, step: Step, t_right: Time, target: Time, at_stop
             j = ev.jump(job.events, problem, method, dense, loop.t, t_right, hit.which, hit.t)
             fresh = _fresh(job)
             way = ev.direction_of(t_right - loop.t)
-            signs, touching = ev.signs_after(job.events, fresh, search, hit.which, j.t, j.y, way)
+            signs, touching = ev.signs_after(fresh.events, fresh.problem, search, hit.which, j.t, j.y, way)
             endless = touching & ev.accumulates(log, n_events, hit)
             log = log.write(hit, j.t, j.y_before, n_events, on)
-            state = method.restart(fresh, j.t, j.y, step.accepted)
+            state = method.restart(fresh.problem, j.t, j.y, step.accepted)
             return (After(j.t, j.y, state, hit.which, signs, endless), n_events + 1), log
 
         def look(state, log, on):
@@ -101,15 +101,15 @@ def finish(job: Job, loop, log, step: Step, t_right: Time, target: Time, at_stop
     if job.step_to is not None:
 
         def restart(after: After, _, on):
-            return after._replace(state=method.restart(_fresh(job), after.t, after.y, after.state)), ()
+            return after._replace(state=method.restart(_fresh(job).problem, after.t, after.y, after.state)), ()
 
         after, _ = when(on & (after.code == RESTARTED), restart, after, ())
     if job.projection is not None:
         y = job.projection(after.t, after.y, problem.args)
-        after = after._replace(y=y, state=method.restart(_fresh(job), after.t, y, after.state))
+        after = after._replace(y=y, state=method.restart(_fresh(job).problem, after.t, y, after.state))
     return after, n_events, log
 
 
-def _fresh(job: Job, present=None) -> Problem:
-    """The problem as it goes on after a step, from the right of its end; `present`: see `delay.Memory.after`."""
-    return job.problem if job.memory is None else job.memory.after(job, present).problem
+def _fresh(job: Job, present=None) -> Job:
+    """The job as it goes on after a step, from the right of its end; `present`: see `delay.Memory.after`."""
+    return job if job.memory is None else job.memory.after(job, present)

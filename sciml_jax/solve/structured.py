@@ -35,6 +35,16 @@ class StructuredField(eqx.Module):
         """What a solve by a method of this order, with so many events, must remember of its steps; `None`: nothing."""
         return None
 
+    @property
+    def notes(self) -> bool:
+        """Whether it notes what it reads: it is to be called in the trace at hand then, not in one of its own."""
+        return False
+
+    @property
+    def silent(self) -> "StructuredField":
+        """The same field, which notes nothing."""
+        return self
+
     def bound(self, args: PyTree) -> "StructuredField":
         """The same field, once traced, with what depends on args alone evaluated."""
         return self

@@ -389,3 +389,12 @@ def test_messages(case):
 def test_a_channel_without_observations_ends_a_traced_solve():
     sol = jax.jit(lambda xs: sj.solve_cde(field, sj.LinearPath(TS, xs), None, Y0, ARGS, throw=False))(XS * np.nan)
     assert sol.result == sj.RESULT.non_finite
+
+
+@pytest.mark.parametrize("end", [0.0, 1.0])
+def test_a_span_that_ends_at_a_knot_at_time_zero(end):
+    """dy = dX over the rising piece alone, of a path that falls steeply after it."""
+    path = sj.LinearPath(jnp.array([-2.0, -1.0, 0.0, 1.0]) + end, jnp.array([[0.0], [1.0], [3.0], [-50.0]]))
+    sol = sj.solve_cde(lambda t, y, args: jnp.ones((1, 1)), path, (end - 1.0, end), jnp.zeros(1))
+    np.testing.assert_allclose(sol.y, 2.0, rtol=1e-12)
+    assert int(sol.stats["rejected"]) == 0

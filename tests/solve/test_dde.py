@@ -237,6 +237,37 @@ def test_events_are_those_of_the_user_and_jumps_go_on():
     assert np.abs(np.asarray(sol.t) - 1.5).min() < 1e-12
 
 
+VARYING = {"constant": lambda lag: lag, "function": lambda lag: lambda t, y, args: lag + 0 * y}
+
+
+@pytest.mark.parametrize("start", [0.0, -0.54, 0.3])
+def test_a_start_that_jumps_looked_up_by_a_lag_that_is_a_function(start):
+    """y' = -y(t - 0.54) from 1.9 after 1: a polynomial of degree 3, which Tsit5 solves in whatever steps. The jump at
+    the start is a step's end a lag later, also where it lies at time zero."""
+    span, counts = (start, start + 1.2), {}
+    for name, lag in VARYING.items():
+        field = lambda t, y, z, args: -z[0]  # noqa: E731
+        sol = sj.solve_dde(field, span, 1.0, lag(0.54), y0=1.9, rtol=1e-8, atol=1e-8)
+        counts[name] = int(sol.stats["steps"])
+        u = 1.2 - 1.08
+        exact = 1.36 - 1.9 * 0.54 + 0.54**2 / 2 - 1.36 * u + 1.9 * u**2 / 2 - u**3 / 6
+        assert float(sol.y) == pytest.approx(exact, abs=1e-13)
+    assert counts["function"] <= counts["constant"] + 1
+
+
+@pytest.mark.parametrize("dose_at", [0.5, 0.50005, 0.52])
+def test_two_breaking_points_within_a_step(dose_at):
+    """A lag of 0.54 looks back at a dose, and 0.04 later at where it had come to the start: steps of 0.3 would pass
+    both, and none of their ends would show it."""
+    dose = sj.Event(lambda t, y, args: t - dose_at, affect=lambda t, y, args: y + 0.9)
+    ends = [
+        sj.solve_dde(lambda t, y, z, args: -z[0], (0.0, 1.2), 1.0, lag(0.54), events=dose, rtol=1e-8, atol=1e-8).y
+        for lag in VARYING.values()
+    ]
+    # both are exact, but for the rounding of the times
+    assert float(ends[1]) == pytest.approx(float(ends[0]), abs=1e-13)
+
+
 # Gradients
 
 P0 = np.array([1.0, 0.9, 1.2])
@@ -295,24 +326,70 @@ FEW = {"Rodas5P": sj.Rodas5P(), "Kvaerno3": sj.Kvaerno3(), "BDF": sj.BDF(), "Rad
 
 
 @pytest.mark.parametrize("name", FEW)
-def test_forward_derivatives_of_methods_for_stiff_equations(name):
+def test_derivatives_by_methods_for_stiff_equations(name):
     r"""y' = -k y(t - lag) from 1: $y = \sum_j (-k)^j (t - (j - 1) \mathrm{lag})^j / j!$; steps as long as the lag."""
 
-    def end(k, lag):
-        options = {"method": FEW[name], "gradient": sj.Forward(), "rtol": 1e-7, "atol": 1e-7}
+    def end(k, lag, gradient):
+        options = {"method": FEW[name], "gradient": gradient, "rtol": 1e-7, "atol": 1e-7}
         return sj.solve_dde(lambda t, y, z, k: -k * z[0], (0.0, 2.0), 1.0, lag, k, **options).y
 
     k, lag, t = 1.2, 0.5, 2.0
     left = [t - (j - 1) * lag for j in range(6)]
     of_k = sum(-((-k) ** (j - 1)) * left[j] ** j / factorial(j - 1) for j in range(1, 5))
     of_lag = sum((-k) ** j * -(j - 1) * left[j] ** (j - 1) / factorial(j - 1) for j in range(1, 5))
+    forward = jax.jit(jax.jacfwd(lambda *p: end(*p, sj.Forward()), (0, 1)))(k, lag)
+    reverse = jax.jit(jax.grad(lambda *p: end(*p, sj.Recorded()), (0, 1)))(k, lag)
     # BDF's order drops at every breaking point
-    np.testing.assert_allclose(jax.jit(jax.jacfwd(end, (0, 1)))(k, lag), (of_k, of_lag), atol=1e-4)
+    np.testing.assert_allclose(forward, (of_k, of_lag), atol=1e-4)
+    # of the same steps: but for what Newton's iteration leaves, a hundredth of the tolerance at most
+    np.testing.assert_allclose(reverse, forward, atol=1e-7)
 
 
-def test_newtons_iteration_is_not_gone_through_backwards():
-    end = lambda k: sj.solve_dde(lambda t, y, z, k: -k * z[0], (0.0, 2.0), 1.0, 0.5, k, method=sj.BDF()).y  # noqa: E731
-    with pytest.raises(ValueError, match=r"not by sj.BDF: give method=sj.Rodas5P\(\), or gradient=sj.Forward\(\)"):
+def stiff(p, method, gradient):
+    """A stiff delayed term, whose lag is a tiny part of the steps; the solution is near p_1 cos t."""
+    field = lambda t, y, z, p: -200 * p[0] * (z[0] - p[1] * jnp.cos(t))  # noqa: E731
+    options = {"method": method, "gradient": gradient, "rtol": 1e-6, "atol": 1e-6}
+    return sj.solve_dde(field, (0.0, 2.0), p[1], 1e-3 * p[2], p, **options).y
+
+
+def found(p, method, gradient):
+    """A lag that depends on the state, and a dose each time it has fallen to one half."""
+    dose = sj.Event(lambda t, y, p: y - 0.5, affect=lambda t, y, p: y + p[1])
+    field, lag = lambda t, y, z, p: -p[0] * z[0], lambda t, y, p: 0.3 * p[2] + 0.1 * y**2
+    options = {"method": method, "gradient": gradient, "rtol": 1e-6, "atol": 1e-6}
+    return sj.solve_dde(field, (0.0, 1.5), 1.0, lag, p, events=dose, **options).y
+
+
+FOUND = [("BDF", stiff), ("Radau5", stiff), ("BDF", found), ("Tsit5", found)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "solve"), FOUND, ids=[f"{name}-{solve.__name__}" for name, solve in FOUND])
+def test_gradients_of_stiff_and_of_found_lags(name, solve):
+    """Backwards as forwards: both are derivatives of the same steps."""
+    method = getattr(sj, name)()
+    reverse = jax.jit(jax.grad(lambda p: solve(p, method, sj.Recorded())))(P0)
+    forward = jax.jit(jax.jacfwd(lambda p: solve(p, method, sj.Forward())))(P0)
+    # a step that looks into itself has settled to a fiftieth of the tolerance, a root to a hundredth of it
+    np.testing.assert_allclose(reverse, forward, rtol=1e-4, atol=1e-6)
+    assert np.abs(forward).max() > 1e-2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", [sj.Bosh3(), sj.Kvaerno3()], ids=["Bosh3", "Kvaerno3"])
+def test_second_derivatives(method):
+    r"""y' = -k y(t - 1/2): $\partial^2 y / \partial k^2 = \sum_j j (j - 1) (-k)^{j - 2} (t - (j - 1) / 2)^j / j!$."""
+    field, tight = lambda t, y, z, k: -k * z[0], {"rtol": 1e-8, "atol": 1e-8}  # noqa: E731
+    end = lambda k: sj.solve_dde(field, (0.0, 1.25), 1.0, 0.5, k, method=method, **tight).y  # noqa: E731
+    exact = sum((-1.2) ** (j - 2) * (1.25 - (j - 1) / 2) ** j / factorial(j - 2) for j in (2, 3))
+    # of dense values of order 3 in both: a hundred times the tolerance
+    np.testing.assert_allclose(jax.jit(jax.jacfwd(jax.grad(end)))(1.2), exact, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", [sj.Auto(), sj.ROCK2(), sj.RadauIIA()], ids=lambda m: type(m).__name__)
+def test_some_methods_do_not_go_backwards(method):
+    end = lambda k: sj.solve_dde(lambda t, y, z, k: -k * z[0], (0.0, 2.0), 1.0, 0.5, k, method=method).y  # noqa: E731
+    with pytest.raises(ValueError, match=rf"not by sj.{type(method).__name__}: give .* or gradient=sj.Forward\(\)"):
         jax.grad(end)(1.2)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import sciml_jax as sj
+from sciml_jax.solve.problem import beside
 
 KNOTS = np.array([0.0, 0.37, 0.81, 1.1, 1.63, 2.2])
 VALUES = np.array([0.5, 1.5, -1.0, 0.3, 2.0, -0.4])
@@ -136,3 +137,13 @@ def test_gradients_to_times_and_values_of_an_input(name, options):
     np.testing.assert_allclose(by_values, want[1], atol=1e-6)
     # the start of the span is fixed here, that of the formula moves with the first knot
     np.testing.assert_allclose(by_times[1:], want[0][1:], atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_number_beside_a_time(dtype):
+    """Each is told from its time by a compiled program."""
+    t = jnp.array([-1.5, -1e-30, 0.0, 1e-30, 2.0], dtype)
+    for direction in (-1, 1):
+        near = jax.jit(lambda t, d=direction: (beside(t, d), (beside(t, d) - t) * d > 0, jnp.sign(beside(t, d) - t)))(t)
+        assert np.all(np.asarray(near[2]) == direction), near
+        assert np.abs(np.asarray(near[0]) - t).max() <= 4 * np.finfo(dtype).eps

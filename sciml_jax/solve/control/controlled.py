@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Int, PyTree
 from ...core.once import once
 from ...linalg import times_columns
 from ..method import Method, MethodState, Step
-from ..problem import State, Time
+from ..problem import State, Time, beside
 from ..structured import StructuredField
 from .control import Control
 
@@ -28,8 +28,7 @@ class Side(eqx.Module):
         """That of a solve over a span."""
         t0, t1 = (jax.lax.stop_gradient(jnp.asarray(t, dtype)) for t in span)
         low, high = jnp.minimum(t0, t1), jnp.maximum(t0, t1)
-        inside = jnp.nextafter(high, jnp.asarray(-jnp.inf, dtype))
-        return cls(t1 < t0, control.locate(low), control.locate(inside))
+        return cls(t1 < t0, control.locate(low), control.locate(beside(high, -1)))
 
     def piece(self, control: Control, t: Time) -> Int[Array, ""]:
         """The number of the piece at time t."""

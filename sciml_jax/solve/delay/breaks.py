@@ -2,13 +2,15 @@
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from ...core import Rows, empty_rows, write_row
 from ..problem import Time
 
-CAPACITY = 64  # breaking points that are followed; further ones are left to the error control
+_NO_LEVEL = 1000  # of a derivative that no method sees
+CAPACITY = 64  # breaking points that are followed beside the first ones; further ones are left to the error control
 
 
 class Breaks(NamedTuple):
@@ -47,16 +49,49 @@ class Breaks(NamedTuple):
         sign = jnp.where(below % 2 == 0, -1, 1).astype(s.dtype)
         return jnp.where(jnp.any(matter), sign * (s - jnp.where(jnp.any(matter), nearest, s)), 1.0)
 
-
-def no_breaks(t: Time) -> tuple[Int[Array, ""], Rows]:
-    """Counter and buffer of an empty list."""
-    return jnp.int32(0), empty_rows(CAPACITY, (t, jnp.int32(0)))
+    def within(self, s: Time, here: Time, order: int) -> Time:
+        """The same as far as the stretch without breaking points around `here` and the next one to either side go, and
+        beyond them of one sign: a step that passes two breaking points sees that it has left its stretch."""
+        matter = self.used & (self.levels <= order)
+        start, here = jax.lax.stop_gradient(self.times), jax.lax.stop_gradient(here)
+        below, above = matter & (start <= here), matter & (start > here)
+        low, high = jnp.argmax(jnp.where(below, start, -jnp.inf)), jnp.argmin(jnp.where(above, start, jnp.inf))
+        after = jnp.where(jnp.any(below), s - jnp.where(jnp.any(below), self.times[low], 0), jnp.inf)
+        before = jnp.where(jnp.any(above), jnp.where(jnp.any(above), self.times[high], 0) - s, jnp.inf)
+        sign = jnp.where(jnp.sum(below) % 2 == 0, 1, -1).astype(s.dtype)
+        return jnp.where(jnp.any(matter), sign * jnp.minimum(after, before), 1.0)
 
 
 def add_break(n: Int[Array, ""], rows: Rows, t: Time, level, on) -> tuple[Int[Array, ""], Rows]:
-    """The list with one more, as long as there is room."""
-    on = on & (n < CAPACITY)
-    return n + on, write_row(rows, (t, jnp.asarray(level, jnp.int32)), n, on)
+    """The list with one more, as long as there is room.
+
+    Where there is one at this time the lower of both levels stays: signs change once at each time.
+    """
+    times, levels = (x[: rows.capacity] for x in rows.all())
+    there = (jnp.arange(rows.capacity) < n) & (jnp.abs(times - t) <= rounding(t, t))
+    known = jnp.any(there)
+    place = jnp.where(known, jnp.argmax(there), n)
+    level = jnp.where(known, jnp.minimum(level, levels[place]), level)
+    on = on & (known | (n < rows.capacity))
+    rows = write_row(rows, (jnp.where(known, times[place], t), level.astype(jnp.int32)), place, on)
+    return n + (on & ~known), rows
+
+
+def first_breaks(marks: Float[Array, " k"], levels: tuple[int, ...]) -> tuple[Int[Array, ""], Rows]:
+    """The list of those that are known before a solve, each in its place; of several at one time the first has the
+    lowest level of them, and the others none that matters."""
+    rows = empty_rows(CAPACITY + len(levels), (marks[0], jnp.int32(0)))
+    for k, mark in enumerate(marks):
+        same = jnp.abs(marks - mark) <= rounding(mark, mark)
+        level = jnp.min(jnp.where(same, jnp.asarray(levels), _NO_LEVEL))
+        level = jnp.where(jnp.argmax(same) == k, level, _NO_LEVEL)
+        rows = write_row(rows, (mark, level.astype(jnp.int32)), jnp.int32(k), True)
+    return jnp.int32(len(levels)), rows
+
+
+def rounding(t: Time, s: Time) -> Time:
+    """How far apart two computations of one time may be."""
+    return 64 * jnp.finfo(s.dtype).eps * jnp.maximum(jnp.abs(t), jnp.abs(s))
 
 
 def as_breaks(n: Int[Array, ""], rows: Rows) -> Breaks:
@@ -66,4 +101,4 @@ def as_breaks(n: Int[Array, ""], rows: Rows) -> Breaks:
     return Breaks(jnp.where(used, times, -jnp.inf), levels, used)
 
 
-__all__ = ["CAPACITY", "Breaks", "add_break", "as_breaks", "no_breaks"]
+__all__ = ["CAPACITY", "Breaks", "add_break", "as_breaks", "first_breaks", "rounding"]

@@ -60,6 +60,14 @@ class Delayed(StructuredField):
         marks = jnp.stack([t0, *(jnp.asarray(m, t0.dtype) for m in self.marks)])
         return Memory(marks, self.levels, self.capacity, order, events)
 
+    @property
+    def notes(self) -> bool:
+        return self.history is not None and self.history.taps is not None
+
+    @property
+    def silent(self) -> "Delayed":
+        return replace(self, history=self.history._replace(taps=None)) if self.history is not None else self
+
     def check(self, y0: State) -> None:
         """Any state will do."""
 

@@ -10,8 +10,8 @@ from jaxtyping import Array, Int
 from ...core import Rows, read_row, trees
 from ...core.rows import packed_row
 from ..method import Method
-from ..problem import State, Time
-from .breaks import Breaks
+from ..problem import State, Time, beside
+from .breaks import Breaks, rounding
 
 
 class Taps:
@@ -101,8 +101,7 @@ class History(NamedTuple):
         if self.segments is None:
             return jax.lax.stop_gradient(self.breaks.snapped(s, rounding(self.t, s)))
         low, high = jax.lax.stop_gradient(self.segments[lag])
-        before = jnp.nextafter(high, jnp.full_like(high, -jnp.inf))
-        return jax.lax.stop_gradient(jnp.clip(s, low, before))
+        return jax.lax.stop_gradient(jnp.clip(s, low, beside(high, -1)))
 
     def state(self, s: Time, side: Time) -> State:
         """The state at time s >= t0, by the step on that side of a breaking point."""
@@ -143,11 +142,6 @@ class History(NamedTuple):
         return tuple(trees.axpy(w, apart, state) for w, state in zip(weights, states, strict=True))
 
 
-def rounding(t: Time, s: Time) -> Time:
-    """How far apart two computations of one time may be."""
-    return 64 * jnp.finfo(s.dtype).eps * jnp.maximum(jnp.abs(t), jnp.abs(s))
-
-
 def look_up(history: History | None, past: Callable[[Time], State], t0: Time, lag: int, s: Time, end: Time) -> State:
     """The state at time s <= end: of the steps so far from t0 on, of the given past before."""
     if history is None:
@@ -161,4 +155,4 @@ def look_up(history: History | None, past: Callable[[Time], State], t0: Time, la
     return trees.select(side < t0, before, history.state(s, side))
 
 
-__all__ = ["History", "Kept", "Taps", "look_up", "rounding"]
+__all__ = ["History", "Kept", "Taps", "look_up"]

@@ -12,11 +12,11 @@ from ...core import empty_rows, read_row, write_row
 from ..events import Event
 from ..job import Job
 from ..method import Method, Step
-from ..problem import State, Time
+from ..problem import State, Time, beside
 from ..saving import StepView
 from ..step_end import PLAIN, RESTARTED
-from .breaks import Breaks, add_break, as_breaks, no_breaks
-from .history import History, Kept, rounding
+from .breaks import Breaks, add_break, as_breaks, first_breaks, rounding
+from .history import History, Kept
 from .method_of_steps import MethodOfSteps
 
 
@@ -29,15 +29,20 @@ class Counters(NamedTuple):
 
 
 class Crossing(eqx.Module):
-    """The condition of the event that a varying lag passes a breaking point."""
+    """The condition of the event that a varying lag passes a breaking point: in a step that looks back at the stretch
+    around `here`, or at a single time (`None`)."""
 
     field: Any
     lag: int = eqx.field(static=True)
     breaks: Breaks
     order: int = eqx.field(static=True)
+    here: Time | None = None
 
     def __call__(self, t: Time, y: State, args: PyTree) -> Time:
-        return self.breaks.distance(t - self.field.lag(self.lag, t, y, args), self.order)
+        s = t - self.field.lag(self.lag, t, y, args)
+        return (
+            self.breaks.distance(s, self.order) if self.here is None else self.breaks.within(s, self.here, self.order)
+        )
 
 
 class Memory(eqx.Module):
@@ -58,10 +63,11 @@ class Memory(eqx.Module):
 
     def recorded(self, method: MethodOfSteps) -> "Memory":
         """The memory of a solve whose steps are pulled back one by one."""
-        if method.iterates:
+        if method.inner.encloses:
             raise ValueError(
-                "gradient=sj.Recorded() goes backwards through delay equations by explicit and Rosenbrock methods, not "
-                f"by sj.{type(method.inner).__name__}: give method=sj.Rodas5P(), or gradient=sj.Forward()"
+                "gradient=sj.Recorded() goes backwards through delay equations by methods whose steps are one straight "
+                f"program, and not by sj.{type(method.inner).__name__}: give method=sj.Tsit5(), for stiff equations "
+                "sj.Rodas5P(), sj.BDF() or sj.Radau5(), or gradient=sj.Forward()"
             )
         return replace(self, whole=True)
 
@@ -72,9 +78,7 @@ class Memory(eqx.Module):
     def init(self, job: Job, dense: PyTree) -> tuple[Counters, tuple]:
         """Counters and buffers before the first step; `dense` is abstract."""
         t = job.t0
-        n, breaks = no_breaks(t)
-        for k, level in enumerate(self.levels):
-            n, breaks = add_break(n, breaks, self.marks[k], level, jnp.asarray(True))
+        n, breaks = first_breaks(self.marks, self.levels)
         signs = jnp.zeros((len(job.events),), jnp.int32) if _delayed(job).varying else ()
         rows = empty_rows(self.capacity, (t, signs)), empty_rows(self.capacity, (t, t, dense)), breaks
         return Counters(jnp.int32(0), n, jnp.asarray(False)), rows
@@ -92,11 +96,12 @@ class Memory(eqx.Module):
             breaks = breaks._replace(times=jnp.where(breaks.used, times, -jnp.inf))
         kept = Kept(starts, steps, counters.steps)
         field = _delayed(job)
-        segments = tuple(self._segment(job, j, t, y, signs, breaks) for j in range(len(field.lags)))
+        places = [self._place(job, j, t, y, signs, breaks) for j in range(len(field.lags))]
+        segments = tuple(jax.lax.stop_gradient(breaks.between(place)) for place in places)
         signs = signs if field.varying and signs is not None else ()
         history = History(job.method, kept, breaks, t, y, segments, signs=signs, taps=taps)
         events = job.events[: self.events] + tuple(
-            Event(Crossing(field, j, breaks, self.order), None, 0, False) for j in field.varying
+            Event(Crossing(field, j, breaks, self.order, places[j]), None, 0, False) for j in field.varying
         )
         stops = [] if job.step_to is None else [job.step_to]
         carried = self.stops(field, breaks)
@@ -111,23 +116,24 @@ class Memory(eqx.Module):
         nowhere = Breaks(jnp.zeros((0,)), jnp.zeros((0,), jnp.int32), jnp.zeros((0,), bool))
         return tuple(Event(Crossing(field, j, nowhere, self.order), None, 0, False) for j in field.varying)
 
-    def _segment(self, job: Job, j: int, t: Time, y: State, signs: Any, breaks: Breaks) -> tuple[Time, Time]:
-        """The stretch without breaking points that lag j looks at from (t, y) on."""
+    def _place(self, job: Job, j: int, t: Time, y: State, signs: Any, breaks: Breaks) -> Time:
+        """A time in the stretch without breaking points that lag j looks at from (t, y) on."""
         field = _delayed(job)
         s = t - field.lag(j, t, y, job.problem.args)
         s, breaks = jax.lax.stop_gradient((s, breaks))
         tolerance = rounding(t, s)
         if j not in field.varying:
-            return breaks.between(breaks.snapped(s, tolerance))
+            return breaks.snapped(s, tolerance)
         # at a breaking point to rounding: the sign of its event tells on which side of it the lag goes on
         place = breaks.nearest(s)
         here = breaks.times[place]
         matter = breaks.used & (breaks.levels <= self.order)
         below = jnp.sum(matter & (breaks.times < here))
         sign = 0 if signs is None else signs[self.events + field.varying.index(j)]
-        beyond = True if signs is None else jnp.where(below % 2 == 0, -1, 1) == jnp.sign(sign)
-        side = jnp.where(jnp.asarray(beyond), here, jnp.nextafter(here, jnp.full_like(here, -jnp.inf)))
-        return breaks.between(jnp.where((jnp.abs(s - here) <= tolerance) & matter[place], side, s))
+        # a lag that has stayed at one goes on from its right
+        beyond = True if signs is None else (sign == 0) | (jnp.where(below % 2 == 0, -1, 1) == jnp.sign(sign))
+        side = jnp.where(jnp.asarray(beyond), here, beside(here, -1))
+        return jnp.where((jnp.abs(s - here) <= tolerance) & matter[place], side, s)
 
     def stops(self, field: Any, breaks: Breaks) -> Float[Array, " stops"]:
         """The times at which constant lags carry breaking points on; minus infinity where there is none."""
@@ -158,6 +164,8 @@ class Memory(eqx.Module):
 
         `present`: the step as `(t_right, dense, True)`, where it has not been kept.
         """
+        free = [replace(e, condition=replace(e.condition, here=None)) for e in job.events[self.events :]]  # type: ignore
+        job = replace(job, events=job.events[: self.events] + tuple(free))
         return seeing(job, _delayed(job).history._replace(segments=None, present=present))
 
     def replay(self, job: Job, i, t: Time, y: State, kept: tuple[Counters, tuple], t_right=None, *moved) -> Job:

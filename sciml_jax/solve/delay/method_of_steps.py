@@ -46,10 +46,6 @@ class MethodOfSteps(Method):
         return self.inner.uses_jacobian
 
     @property
-    def iterates(self) -> bool:
-        return self.inner.iterates
-
-    @property
     def interpolation_order(self) -> int:
         return self.inner.interpolation_order
 

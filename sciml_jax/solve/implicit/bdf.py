@@ -14,7 +14,7 @@ from ..problem import Problem, State, Time
 from .differences import advanced, evaluate, predicted, rescaled, row
 from .iteration_matrix import defect, structure_of
 from .kept_matrices import first_matrices, solve_with
-from .newton import COUNTS, Residual, check_iteration, implicit
+from .newton import COUNTS, Equations, check_iteration, direct, implicit
 
 HIGHEST = 5
 # of y' = sum_j gamma_j D_j / h with modification kappa, orders 0 to 5 (Shampine & Reichelt, table 2.1)
@@ -87,10 +87,6 @@ class BDF(Method):
         return True
 
     @property
-    def iterates(self) -> bool:
-        return True
-
-    @property
     def takes_krylov(self) -> bool:
         return True
 
@@ -119,8 +115,9 @@ class BDF(Method):
         guess, history = predicted(differences, k, jnp.asarray(_GAMMA, layout.real))
         alpha = jnp.asarray(_ALPHA, layout.real)[k]
 
-        def equations(problem: Problem, t1, dt, guess, history) -> Residual:
-            return lambda d: defect(problem, structure, layout, t1, guess + d, (history + alpha * d) / dt)
+        def equations(t1, dt, guess, history) -> Equations:
+            slope = lambda d: (history + alpha * d) / dt  # noqa: E731
+            return lambda problem: lambda d: defect(problem, structure, layout, t1, guess + d, slope(d))
 
         at = (t + dt, dt, guess, history)
         still, still_problem = jax.lax.stop_gradient(at), problem.frozen
@@ -128,14 +125,14 @@ class BDF(Method):
             state.cache,
             still_problem,
             layout,
-            equations(still_problem, *still),
+            equations(*still)(still_problem),
             t=still[0],
             guess=still[2],
             slope=still[3] / still[1],
             shift=alpha / still[1],
             tolerance=self.newton_tolerance,
         )
-        d, _ = implicit(equations(problem, *at), root, structure)
+        d, _ = implicit(problem, equations(*at), root, direct(structure))
         y1 = layout.state(guess + d)
         after = advanced(differences, k, d)
         constants = jnp.asarray(_ERROR, layout.real)

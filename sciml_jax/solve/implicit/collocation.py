@@ -1,7 +1,6 @@
 """Steps by collocation: fully implicit Runge-Kutta methods, all stages of a step in one system of equations."""
 
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -18,7 +17,7 @@ from ..problem import Problem, State, Time
 from .collocation_newton import Kept, Work, combined, correction, factors_of, nothing_kept, solve_stages
 from .collocation_tableau import CollocationTableau
 from .iteration_matrix import field_on_vectors, jacobian_at, structure_of, times_mass
-from .newton import COUNTS, Residual, check_iteration, implicit
+from .newton import COUNTS, LinearSolve, Residual, check_iteration, direct, implicit
 
 _DENSE = 500  # unknowns of all stages up to which derivatives factorise the whole system
 _KEEP = 1.2  # growth of the step that does not pay for new factors
@@ -87,10 +86,6 @@ class Collocation(Method):
 
     @property
     def uses_jacobian(self) -> bool:
-        return True
-
-    @property
-    def iterates(self) -> bool:
         return True
 
     @property
@@ -188,7 +183,9 @@ def equations(
     def residual(z):
         slopes = jnp.stack([combined(row, z) for row in tableau.inverse]) / dt
         slopes = jax.vmap(lambda x: times_mass(structure, problem, x))(slopes)
-        return jax.vmap(field)(times, v + z) - slopes.astype(z.dtype)
+        stages = zip(times, v + z, strict=True)
+        values = jnp.stack([field(*stage) for stage in stages]) if problem.notes else jax.vmap(field)(times, v + z)
+        return values - slopes.astype(z.dtype)
 
     return residual
 
@@ -198,17 +195,20 @@ def differentiable(
 ) -> Float[Array, "s n"]:
     """The stages, of which `root` are the values, as a function of the problem and (t, y, dt)."""
     shape = root.shape
-    residual = equations(problem, layout, tableau, t, v, dt)
-    if root.size <= _DENSE:
-        flat, _ = implicit(lambda x: residual(x.reshape(shape)).ravel(), root.ravel(), Dense(root.size))
-        return flat.reshape(shape)
-    solve = _krylov(problem.frozen, layout, tableau, root, *jax.lax.stop_gradient((t, v, dt)))
-    return jax.lax.custom_root(residual, jax.lax.stop_gradient(root), lambda _, x: x, solve)
+
+    def flat(problem: Problem) -> Residual:
+        residual = equations(problem, layout, tableau, t, v, dt)
+        return lambda x: residual(x.reshape(shape)).ravel()
+
+    solve = direct(Dense(root.size))
+    if root.size > _DENSE:
+        solve = _krylov(problem.frozen, layout, tableau, root, *jax.lax.stop_gradient((t, v, dt)))
+    return implicit(problem, flat, root.ravel(), solve)[0].reshape(shape)
 
 
 def _krylov(
     problem: Problem, layout: Layout, tableau: CollocationTableau, root: Float[Array, "s n"], t: Time, v, dt: Time
-) -> Callable[[Callable, Array], Array]:
+) -> LinearSolve:
     """Solves systems with the Jacobian of all stages by GMRES; the simplified Newton step is the preconditioner."""
     structure, field = structure_of(problem, layout), field_on_vectors(problem, layout)
     shape, rtol = root.shape, 100 * float(jnp.finfo(layout.real).eps)
@@ -221,13 +221,7 @@ def _krylov(
             def precondition(x):
                 return -correction(structure, tableau, factors, x.reshape(shape), transposed).ravel()
 
-            def run(multiply, b):
-                found = gmres(
-                    lambda x: multiply(x.reshape(shape)).ravel(), b.ravel(), rtol=rtol, preconditioner=precondition
-                )
-                return found.x.reshape(shape)
-
-            return run
+            return lambda multiply, b: gmres(multiply, b, rtol=rtol, preconditioner=precondition).x
 
         return jax.lax.custom_linear_solve(linear, b, by(False), by(True))
 

@@ -14,7 +14,7 @@ from ..method import Method, MethodState, Step
 from ..problem import Problem, State, Time
 from .dirk_tableau import DirkTableau
 from .iteration_matrix import corrections, jacobian_at, shifted, structure_of
-from .newton import COUNTS, check_iteration, most_iterations, solve_equations
+from .newton import COUNTS, check_iteration, solve_equations
 from .parts import parts, split_of
 
 
@@ -43,10 +43,6 @@ class Dirk(Method):
 
     @property
     def uses_jacobian(self) -> bool:
-        return True
-
-    @property
-    def iterates(self) -> bool:
         return True
 
     @property
@@ -139,12 +135,13 @@ def _corrections(tableau: DirkTableau, problem: Problem, layout: Layout, t: Time
     r"""Solves with the matrix of the step, $I / (h\gamma) - J$, a constant to derivatives."""
     v, structure = layout.vector(y), structure_of(problem, layout)
     shift = 1 / (dt * tableau.gamma)
-    jac = jacobian_at(problem, structure, layout, parts(problem, layout, tableau.additive)[1], t, v)
+    still_problem = problem.frozen
+    jac = jacobian_at(still_problem, structure, layout, parts(still_problem, layout, tableau.additive)[1], t, v)
     factors = structure.factorize(shifted(structure, problem, shift, jac))
     still = jax.lax.stop_gradient((t, v, dt, shift))
 
     def equation(k: Array) -> Array:  # of a stage at the start of the step: its derivative is that of all stages
-        _, implicit = parts(problem.frozen, layout, tableau.additive)
+        _, implicit = parts(still_problem, layout, tableau.additive)
         return (implicit(still[0], still[1] + still[2] * tableau.gamma * k) - k) * still[3]
 
     return corrections(structure, factors, equation, jnp.zeros_like(v), (t, y, shift))
@@ -162,7 +159,7 @@ def _stages(tableau, newton_tolerance, problem, layout, t, y, dt, state, correct
     def measure(k):
         return problem.error_norm(layout.state(dt * tableau.gamma * k), y, y)
 
-    rounding, most = 10 * jnp.finfo(layout.real).eps * shift, most_iterations(problem)
+    rounding = 10 * jnp.finfo(layout.real).eps * shift
     nodes = [float(c) for c in tableau.nodes]
     for i in range(1, tableau.stages):
         t_i = t + nodes[i] * dt
@@ -173,13 +170,14 @@ def _stages(tableau, newton_tolerance, problem, layout, t, y, dt, state, correct
             known = trees.axpy(dt, trees.combine(tableau.explicit_a[i], es), known)
         if tableau.implicit(i):
 
-            def residual(k, t_i=t_i, known=known):
+            def equations(problem, t_i=t_i, known=known):
+                _, field = parts(problem, layout, tableau.additive)
                 # in units in which the derivative is the iteration matrix, but for its sign
-                return (implicit(t_i, known + dt * tableau.gamma * k) - k) * shift
+                return lambda slope: (field(t_i, known + dt * tableau.gamma * slope) - slope) * shift
 
             guess: Any = trees.combine(tableau.guess(i), ks)
             tolerance = jnp.maximum(newton_tolerance, measure(rounding * known)).astype(layout.real)
-            k, newton = solve_equations(residual, guess, correct, measure, structure, tolerance, rate, most)
+            k, newton = solve_equations(problem, equations, guess, correct, measure, structure, tolerance, rate)
             rate, solves, ok = newton.rate, solves + newton.iterations, ok & newton.ok
             known = known + dt * tableau.gamma * k
         else:

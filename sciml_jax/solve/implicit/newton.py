@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int
 from ...linalg import Structure, linear_solver
 from ..problem import Problem
 
+_DERIVATIVES = 2  # how many may be taken of a root whose equations note what they read
 # the work of implicit steps, by name
 COUNTS = ("field_evaluations", "jacobians", "factorisations", "linear_solves", "newton_failures")
 
@@ -89,43 +90,80 @@ def iterate(
     return x, Converged(done, k, final)
 
 
+Equations = Callable[[Problem], Residual]
+LinearSolve = Callable[[Residual, Array], Array]
+
+
 def implicit(
-    residual: Residual,
-    guess: Float[Array, " n"],
-    structure: Structure,
+    problem: Problem,
+    equations: Equations,
+    guess: Array,
+    linear_solve: LinearSolve,
     solve: Callable[[Residual, Array], tuple[Array, Any]] = lambda _, root: (root, ()),
-) -> tuple[Float[Array, " n"], Any]:
-    """A root of `residual` as a function of what `residual` has closed over, and what `solve` says beside it (floats).
+) -> tuple[Array, Any]:
+    """A root of `equations(problem)` as a function of what these have closed over, and what `solve` says beside it
+    (floats).
 
     `solve(residual, guess)` finds the root by any means; by default the guess is one already. A derivative solves one
-    linear system with the Jacobian of `residual` at the root and never goes through `solve`.
+    linear system, by `linear_solve`, with the Jacobian of the residual at the root and never goes through `solve`.
 
     Cost of a derivative: one Jacobian, one factorisation and one solve.
     """
+    guess = jax.lax.stop_gradient(guess)
+    if problem.notes:
+        return _noted(problem, equations, guess, linear_solve, solve)
+    return jax.lax.custom_root(equations(problem), guess, solve, linear_solve, has_aux=True)
 
-    def tangent_solve(linear, b):
+
+def _noted(
+    problem: Problem, equations: Equations, guess: Array, linear_solve: LinearSolve, solve: Callable
+) -> tuple[Array, Any]:
+    r"""The same, where the field notes what it reads, and `custom_root` would trace it apart: with J a constant,
+
+    $$x = x_0 - J^{-1} \big(r(x_0, p) - r_0\big), \qquad r_0 = r(x_0, p) \text{ as a constant},$$
+
+    is the root $x_0$, with its first derivatives by p; done once more from there also with the second ones.
+    """
+
+    def still(function: Callable) -> Callable:
+        converted, values = jax.closure_convert(function, guess)
+        return lambda x: converted(x, *jax.lax.stop_gradient(values))
+
+    residual, still_residual = equations(problem), still(equations(problem.frozen))
+    root, rest = jax.lax.stop_gradient(still(lambda x: solve(still_residual, x))(guess))
+    linear = jax.linearize(still_residual, root)[1]
+    for _ in range(_DERIVATIVES):
+        r = residual(root)
+        root = root - linear_solve(linear, r - jax.lax.stop_gradient(r))
+    return root, rest
+
+
+def direct(structure: Structure) -> LinearSolve:
+    """Solves linear systems by the factors of their matrix, or as `structure` has it."""
+
+    def solve(linear, b):
         stored = structure.jacobian(linear, jnp.zeros_like(b))
         return linear_solver(stored, linear, structure=structure)(b)
 
-    return jax.lax.custom_root(residual, jax.lax.stop_gradient(guess), solve, tangent_solve, has_aux=True)
+    return solve
 
 
 def solve_equations(
-    residual: Residual,
+    problem: Problem,
+    equations: Equations,
     guess: Float[Array, " n"],
     correct: Callable[[Array], Array],
     measure: Callable[[Array], Array],
     structure: Structure,
     tolerance: Float[Array, ""],
     rate: Float[Array, ""],
-    most: int,
 ) -> tuple[Float[Array, " n"], Converged]:
-    """The root of `residual` near `guess` by `iterate`, as a function of what `residual` has closed over."""
+    """The root of `equations(problem)` near `guess` by `iterate`, as a function of what these have closed over."""
     tolerance, rate = jax.lax.stop_gradient((tolerance, rate))
 
     def solve(residual, x):
-        x, newton = iterate(residual, x, correct, measure, tolerance, rate, most)
+        x, newton = iterate(residual, x, correct, measure, tolerance, rate, most_iterations(problem))
         return x, [newton.ok.astype(rate.dtype), newton.iterations.astype(rate.dtype), newton.rate]
 
-    root, (ok, iterations, final) = implicit(residual, guess, structure, solve)
+    root, (ok, iterations, final) = implicit(problem, equations, guess, direct(structure), solve)
     return root, Converged(ok > 0, iterations.astype(jnp.int32), final)

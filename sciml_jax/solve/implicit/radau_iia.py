@@ -99,6 +99,10 @@ class RadauIIA(Method):
         check_iteration(self)
 
     @property
+    def encloses(self) -> bool:
+        return len(self.orders) > 1
+
+    @property
     def methods(self) -> tuple[OfOrder, ...]:
         """The methods to choose from, by order."""
         highest = self.orders[-1]

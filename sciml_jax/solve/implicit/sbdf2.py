@@ -11,7 +11,7 @@ from ..layout import Layout
 from ..method import Method, MethodState, Step
 from ..problem import Problem, State, Time
 from .iteration_matrix import corrections, jacobian_at, shifted, structure_of
-from .newton import COUNTS, check_iteration, most_iterations, solve_equations
+from .newton import COUNTS, Residual, check_iteration, solve_equations
 from .parts import parts
 
 
@@ -75,10 +75,6 @@ class SBDF2(Method):
         return True
 
     @property
-    def iterates(self) -> bool:
-        return True
-
-    @property
     def takes_krylov(self) -> bool:
         return True
 
@@ -108,18 +104,20 @@ class SBDF2(Method):
         slope = (1 + w) * old.explicit - w * old.explicit_before
         known = v + w**2 / (1 + 2 * w) * (v - old.before) + c * slope
         shift, t1 = 1 / c, t + dt
-        jac = jacobian_at(problem, structure, layout, implicit, t, v)
+        still_problem = problem.frozen
+        _, frozen_implicit = parts(still_problem, layout)
+        jac = jacobian_at(still_problem, structure, layout, frozen_implicit, t, v)
         factors = structure.factorize(jax.lax.stop_gradient(shifted(structure, problem, shift, jac)))
         still = jax.lax.stop_gradient((t, v, c, shift))
 
         def equation(k: Array) -> Array:  # at the start of the step: its derivative is the matrix
-            _, frozen_implicit = parts(problem.frozen, layout)
             return (frozen_implicit(still[0], still[1] + still[2] * k) - k) * still[3]
 
         correct = corrections(structure, factors, equation, jnp.zeros_like(v), (t, y, shift))
 
-        def residual(k):
-            return (implicit(t1, known + c * k) - k) * shift
+        def equations(problem: Problem) -> Residual:
+            _, field = parts(problem, layout)
+            return lambda k: (field(t1, known + c * k) - k) * shift
 
         def measure(k):
             return problem.error_norm(layout.state(c * k), y, y)
@@ -127,9 +125,7 @@ class SBDF2(Method):
         rounding = measure(10 * jnp.finfo(layout.real).eps * shift * known)
         tolerance = jnp.maximum(self.newton_tolerance, rounding).astype(layout.real)
         one = jnp.ones((), layout.real)
-        k, newton = solve_equations(
-            residual, old.implicit, correct, measure, structure, tolerance, one, most_iterations(problem)
-        )
+        k, newton = solve_equations(problem, equations, old.implicit, correct, measure, structure, tolerance, one)
         v1 = known + c * k
         e1, y1 = jnp.zeros_like(v1) if explicit is None else explicit(t1, v1), layout.state(v1)
         after = Carry(e1, k, v, old.explicit, old.implicit, jnp.asarray(dt, layout.real), jnp.asarray(True))

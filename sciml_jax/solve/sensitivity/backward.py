@@ -12,11 +12,11 @@ from jaxtyping import Array, Bool, Int, PyTree
 from ...core import read_row, while_loop
 from ..job import Job, Outcome, Resume
 from ..method import MethodState
-from ..problem import State, Time
+from ..problem import State, Time, beside
 from ..saving import Steps, Times
 from ..step_end import RESTARTED, advance
 from . import past, pull_saves
-from .leaves import Leaves, filled, is_inexact, is_symbolic_zero, perturbed
+from .leaves import Leaves, filled, is_inexact, is_symbolic_zero, kept_arrays, perturbed
 from .pull_saves import Ends, StepBack, add, inexact_zeros, vjp
 from .record import Record, Recorder, times
 
@@ -56,7 +56,7 @@ def pulled_back(
         return outcome, (values, flags, kept, outcome.accepted, counters, n_events, outcome.resume)
 
     def backward(kept, cotangent):
-        values, flags, record, accepted, counters, n_events, end = kept
+        values, flags, record, accepted, counters, n_events, end = kept_arrays(kept)
         silent = jax.tree.map(is_symbolic_zero, cotangent, is_leaf=is_symbolic_zero)
         known = (record, accepted, counters, n_events, end)
         return (_pull_back(leaves, recorder, values, flags.flags, *known, filled(cotangent), silent),)
@@ -176,7 +176,7 @@ def _pull_step(known: Known, a: Adjoint, buffers: tuple, on) -> tuple[Adjoint, t
         out, pull = vjp(lambda m, y, c: forward(m, t, y, c, t_right, t_next, moved), moving, y, carry_f)
     ((t_end, y_end, _, _), dense), places = out
     ends = Ends(a.moving, zero, zero, inexact_zeros(dense), a.t, a.y)
-    ends = past.pull(job, record, a.owed, t_next, ends)
+    ends = past.pull(job, record, a.owed, t, t_next, ends)
     back = StepBack(i, known.rebuild, moving, t, t_right, dense, t_end, y_end, on, known.direction)
     states, rows = list(a.saves), list(save_buffers)
     for k, save in enumerate(job.saves):
@@ -228,8 +228,7 @@ def _spread(job: Job, t_right, t_next, d_right, d_next, code, sums):
     t0, t1 = sums
     at_end, free, stops = t_right == job.t1, d_right, ()
     if job.step_to is not None:
-        side = jnp.where(job.t1 < job.t0, jnp.inf, -jnp.inf)
-        at_stop = jnp.nextafter(job.step_to, side.astype(job.step_to.dtype)) == t_right
+        at_stop = beside(job.step_to, jnp.where(job.t1 < job.t0, 1, -1)) == t_right
         landed = (code == RESTARTED) & (job.step_to == t_next)
         stops = jnp.where(_first(at_stop), d_right, 0) + jnp.where(_first(landed), d_next, 0)
         free = jnp.where(jnp.any(at_stop), 0, free)

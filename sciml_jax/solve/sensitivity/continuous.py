@@ -18,7 +18,7 @@ from ..stochastic import Stochastic
 from ..structured import StructuredField
 from .augmented import Augmented, augmented
 from .gradient import Gradient
-from .leaves import Leaves, filled, perturbed
+from .leaves import Leaves, filled, kept_arrays, perturbed
 from .pull_saves import add, vjp
 from .trajectory import Trajectory
 
@@ -78,7 +78,7 @@ class ContinuousAdjoint(Gradient):
             return outcome._replace(saved=outcome.saved[:n]), (values, flags, outcome)
 
         def backward(kept, cotangent):
-            values, flags, outcome = kept
+            values, flags, outcome = kept_arrays(kept)
             self.check_derivatives(leaves, job, flags.flags)
             return (_pull_back(self, leaves, values, flags.flags, outcome, filled(cotangent)),)
 

@@ -62,6 +62,13 @@ def perturbed(arrays: Sequence[Any]) -> tuple[list[Array], Flags]:
     return [x.value for x in arrays], Flags(tuple(bool(x.perturbed) and is_inexact(x.value) for x in arrays))
 
 
+def kept_arrays(kept: PyTree) -> PyTree:
+    """What a forward rule has kept, as arrays again: where the derivative is that of a `jit`, JAX hands what was known
+    while tracing to the backward rule as numbers and NumPy's arrays, which Equinox does not take for arrays."""
+    literal = lambda x: hasattr(x, "dtype") and not isinstance(x, jax.Array)  # noqa: E731
+    return jax.tree.map(lambda x: jnp.asarray(x, x.dtype) if literal(x) else x, kept)
+
+
 def is_symbolic_zero(x: Any) -> bool:
     """Whether a cotangent is zero by structure."""
     return isinstance(x, SymbolicZero)

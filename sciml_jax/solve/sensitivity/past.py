@@ -72,15 +72,15 @@ def standing(job: Job, record: Record, i, t: Time, y: State, t_right: Time, move
     return job.memory.replay(job, i, t, y, record.memory, t_right, moved.times, taps, dense)
 
 
-def pull(job: Job, record: Record, owed: Any, t_next: Time, ends: Ends) -> Ends:
+def pull(job: Job, record: Record, owed: Any, t: Time, t_next: Time, ends: Ends) -> Ends:
     """Adds to the ends of a step what later steps ask of it: of its interpolant, and of its end where that is a
-    breaking point."""
+    breaking point (the step before asks for it where this one has no length: an event that another brought about)."""
     if job.memory is None:
         return ends
     left, right, dense = owed.step
     counters, (_, _, breaks) = record.memory
     times = breaks.all()[0]
-    here = (times == t_next) & (jnp.arange(times.shape[0]) < counters.breaks)
+    here = (times == t_next) & (jnp.arange(times.shape[0]) < counters.breaks) & (t != t_next)
     return ends._replace(
         t_left=ends.t_left + left,
         t_right=ends.t_right + right,

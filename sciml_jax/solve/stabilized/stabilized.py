@@ -80,6 +80,10 @@ class Stabilized(Method):
         return eqx.tree_at(lambda m: m.spectral_radius, self, close(given)) if callable(given) else self
 
     @property
+    def encloses(self) -> bool:
+        return True
+
+    @property
     @abstractmethod
     def table(self) -> Table:
         """The members of the family."""

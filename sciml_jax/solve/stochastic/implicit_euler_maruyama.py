@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from ...core import trees
 from ..implicit.iteration_matrix import field_on_vectors, jacobian_at, shifted, structure_of
-from ..implicit.newton import COUNTS, Converged, check_iteration, implicit, iterate
+from ..implicit.newton import COUNTS, Converged, check_iteration, direct, implicit, iterate
 from ..layout import Layout
 from ..method import MethodState, Step
 from ..problem import Problem, State, Time
@@ -98,8 +98,9 @@ class ImplicitEulerMaruyama(StochasticMethod):
         jac = jacobian_at(problem, structure, layout, drift, t, known)
         correct = partial(structure.solve, structure.factorize(shifted(structure, problem, shift, jac)))
 
-        def residual(k):  # in units in which the derivative is the iteration matrix, but for its sign
-            return (drift(t + dt, known + part * k) - k) * shift
+        def equations(problem: Problem):  # in units in which the derivative is the iteration matrix, but for its sign
+            field = field_on_vectors(problem, layout)
+            return lambda k: (field(t + dt, known + part * k) - k) * shift
 
         def measure(k):
             return problem.error_norm(layout.state(part * k), y, y)
@@ -116,5 +117,5 @@ class ImplicitEulerMaruyama(StochasticMethod):
             return k, [newton.ok.astype(one.dtype), newton.iterations.astype(one.dtype), newton.rate]
 
         # not from the start of the step: the noise moves the state away from where fast decay had brought it
-        k, (ok, iterations, rate) = implicit(residual, jnp.zeros_like(v), structure, solve)
+        k, (ok, iterations, rate) = implicit(problem, equations, jnp.zeros_like(v), direct(structure), solve)
         return layout.state(known + part * k), Converged(ok > 0, iterations.astype(jnp.int32), rate)

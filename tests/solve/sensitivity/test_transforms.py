@@ -92,6 +92,21 @@ class Turn(eqx.Module):
         return rotation(t, y, self.k)
 
 
+REVERSE = {"Recorded": {}, "Interpolating": {"gradient": sj.Interpolating()}, "Backsolve": {"gradient": sj.Backsolve()}}
+REVERSE["Reversible"] = {"gradient": sj.Reversible(), "method": sj.ReversibleHeun(), "steps": 20}
+
+
+@pytest.mark.parametrize("options", REVERSE.values(), ids=REVERSE)
+def test_the_gradient_of_a_jit_with_constants(options):
+    """JAX hands constants of the compiled function to the backward pass as numbers."""
+
+    def end(k):
+        return sj.solve_ode(lambda t, y, k: -k * y, (0.0, 1.0), 1.0, k, **(TIGHT | options)).y
+
+    # but for rounding the same program
+    np.testing.assert_allclose(jax.grad(jax.jit(end))(0.7), jax.jit(jax.grad(end))(0.7), rtol=1e-9)
+
+
 def in_field(k, gradient):
     return sj.solve_ode(Turn(k), (0.0, 1.0), jnp.array([1.0, 0.0]), gradient=gradient, **TIGHT).y[0]
 
