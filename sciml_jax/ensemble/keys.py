@@ -44,8 +44,16 @@ def with_keys(field: Any, key: Any, t_span: tuple, y0: PyTree, args: PyTree, in_
         key = jax.random.split(key, n)
     if key.ndim != 1:
         raise ValueError(f"key must be an array of keys of shape (n,), one for each trajectory; got {key.shape}")
+    mapped = [x.shape[0] for x in jax.tree.leaves(split(t_span, y0, args, in_axes).rows)] if _maps(in_axes) else []
+    if mapped and mapped[0] != len(key):
+        raise ValueError(f"key= has {len(key)} keys for {mapped[0]} trajectories: give one key, which is split")
     *others, axes = in_axes
     return (jax.vmap(key_words)(key), args), (*others, (0, axes))
+
+
+def _maps(in_axes: Any) -> bool:
+    """Whether `in_axes` maps anything."""
+    return any(axis is not None for axis in jax.tree.leaves(in_axes, is_leaf=lambda x: x is None))
 
 
 def solve_one(field: Any, t_span: tuple, y0: PyTree, args: PyTree, **options: Any) -> Solution:

@@ -372,4 +372,7 @@ def _looks_stiff(job: Job, loop: Loop) -> Bool[Array, ""]:
         _, rate = jax.lax.fori_loop(0, 3, multiply, (problem.evaluate(t, y), jnp.zeros((), t.dtype)))
         return jnp.abs(dt) * rate > 0.7 * limit, rows
 
-    return when(loop.accepted + loop.rejected > 1000, estimate, jnp.asarray(False), ())[0]
+    try:
+        return when(loop.accepted + loop.rejected > 1000, estimate, jnp.asarray(False), ())[0]
+    except (NotImplementedError, TypeError, ValueError):  # no forward derivative: a callback, a `custom_vjp`
+        return jnp.asarray(False)

@@ -150,6 +150,17 @@ def test_a_gradient_of_a_failed_solve_is_that_of_what_was_computed():
     assert float(jax.grad(reached)(2.0)) == pytest.approx(float(reached(2.0)) / 2, rel=1e-12)
 
 
+def test_a_field_without_derivatives_is_solved():
+    """Only the hint at stiffness would need one: of a function outside of JAX, as simulators are, there is none."""
+
+    def outside(t, y, args):
+        return jax.pure_callback(lambda y: -np.asarray(y), jax.ShapeDtypeStruct(y.shape, y.dtype), y)
+
+    sol = sj.solve_ode(outside, (0.0, 1.0), 1.0)
+    # a hundred times the tolerance
+    np.testing.assert_allclose(sol.y, np.exp(-1), atol=1e-4)
+
+
 def test_stiffness_is_hinted_at():
     def relax(t, y, k):
         return -k * (y - jnp.cos(t))

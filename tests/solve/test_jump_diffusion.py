@@ -219,6 +219,12 @@ def test_noise_as_a_matrix_and_states_of_several_arrays():
         ({"mass": np.eye(1)}, TypeError, "takes no mass="),
         ({"jumps": sj.Jump(lambda t, y, args: jnp.ones(2), up)}, ValueError, "intensity of sj.Jump must be one number"),
         ({"drift": 1.0}, TypeError, "drift must be a function"),
+        ({"jumps": sj.Jump(1.0, lambda t, y, key, args: (y, y))}, TypeError, "affect of sj.Jump must return a pytree"),
+        (
+            {"jumps": sj.Jump(1.0, lambda t, y, key, args: jnp.ones(3))},
+            ValueError,
+            r"affect of sj.Jump must return the shapes of y0: y is \(\), its state \(3,\)",
+        ),
     ],
 )
 def test_what_is_refused(change, error, message):

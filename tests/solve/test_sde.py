@@ -298,6 +298,7 @@ def test_messages(case):
     "options, error, message",
     [
         ({}, ValueError, r"an ensemble of random paths needs key=: jax.random.split\(key, n\)"),
+        ({"key": KEYS, "in_axes": (0, None)}, ValueError, "key= has 5 keys for 2 trajectories: give one key"),
         ({"key": KEY}, ValueError, "one key for each trajectory, jax.random.split"),
         ({"key": 1}, TypeError, "key must be an array of keys"),
         ({"key": KEYS.reshape(5, 1)}, ValueError, r"of shape \(n,\), one for each trajectory; got \(5, 1\)"),
@@ -307,7 +308,8 @@ def test_messages(case):
 def test_messages_of_ensembles(options, error, message):
     field = options.get("field", sj.Stochastic(*PLAIN))
     with pytest.raises(error, match=message):
-        sj.solve_ensemble(field, SPAN, np.ones(2), key=options.get("key"), in_axes=(None, None), steps=4)
+        in_axes = options.get("in_axes", (None, None))
+        sj.solve_ensemble(field, SPAN, np.ones(2), key=options.get("key"), in_axes=in_axes, steps=4)
 
 
 def test_a_stochastic_field_is_no_plain_one():

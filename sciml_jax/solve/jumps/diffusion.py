@@ -12,7 +12,7 @@ from ...core import trees
 from .. import arguments
 from ..events import Event
 from ..noise.threefry import Words
-from ..problem import State, Time
+from ..problem import State, Time, check_like
 from ..saving import Dense, Save, as_saves
 from ..solution import Solution
 from .draws import bits, exponential, numbered, uniform
@@ -151,7 +151,8 @@ class Happen(eqx.Module):
         k = jax.lax.stop_gradient(clock.candidates)
         mark = bits(self.words, numbered(k), stream + _MARK)
         key = jax.random.wrap_key_data(jnp.stack([mark.first, mark.second]), impl="threefry2x32")
-        after = self.jump.affect(t, s.y, key, args)
+        after = jax.tree.map(jnp.asarray, self.jump.affect(t, s.y, key, args))
+        check_like(after, s.y, "affect of sj.Jump", "state")
         on, bounded = self.jump.taken(self.words, k, stream + _THIN, t, s.y, args)
         y = jax.tree.map(
             lambda new, old: jnp.where(bounded, jnp.where(on, new, old), jnp.nan).astype(old.dtype), after, s.y
