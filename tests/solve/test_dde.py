@@ -287,9 +287,8 @@ LOSSES = {
     # steps would be chosen anew around each breaking point that is found, and differences were not smooth
     "state": lambda p: {"lags": lambda t, y, args: 0.3 * args[1] + y**2, "method": sj.Bosh3(), "dt": 0.01},
     "short": lambda p: {"lags": 0.04 * p[1]},
-    "implicit": lambda p: {"lags": p[1], "method": sj.Rosenbrock23(), "dt": 0.01},
 }
-SLOW = ("two lags", "state", "implicit")
+SLOW = ("two lags", "state")
 
 
 @cache
@@ -360,7 +359,7 @@ def found(p, method, gradient):
     return sj.solve_dde(field, (0.0, 1.5), 1.0, lag, p, events=dose, **options).y
 
 
-FOUND = [("BDF", stiff), ("Radau5", stiff), ("BDF", found), ("Tsit5", found)]
+FOUND = [("Radau5", stiff), ("BDF", found)]
 
 
 @pytest.mark.slow
@@ -376,13 +375,12 @@ def test_gradients_of_stiff_and_of_found_lags(name, solve):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", [sj.Bosh3(), sj.Kvaerno3()], ids=["Bosh3", "Kvaerno3"])
-def test_second_derivatives(method):
+def test_second_derivatives():
     r"""y' = -k y(t - 1/2): $\partial^2 y / \partial k^2 = \sum_j j (j - 1) (-k)^{j - 2} (t - (j - 1) / 2)^j / j!$."""
-    field, tight = lambda t, y, z, k: -k * z[0], {"rtol": 1e-8, "atol": 1e-8}  # noqa: E731
-    end = lambda k: sj.solve_dde(field, (0.0, 1.25), 1.0, 0.5, k, method=method, **tight).y  # noqa: E731
+    field, options = lambda t, y, z, k: -k * z[0], {"method": sj.Kvaerno3(), "rtol": 1e-8, "atol": 1e-8}  # noqa: E731
+    end = lambda k: sj.solve_dde(field, (0.0, 1.25), 1.0, 0.5, k, **options).y  # noqa: E731
     exact = sum((-1.2) ** (j - 2) * (1.25 - (j - 1) / 2) ** j / factorial(j - 2) for j in (2, 3))
-    # of dense values of order 3 in both: a hundred times the tolerance
+    # of dense values of order 3: a hundred times the tolerance
     np.testing.assert_allclose(jax.jit(jax.jacfwd(jax.grad(end)))(1.2), exact, atol=1e-6)
 
 

@@ -37,6 +37,8 @@ class Converged(NamedTuple):
 
 
 Residual = Callable[[Array], Array]
+Equations = Callable[[Problem], Residual]
+LinearSolve = Callable[[Residual, Array], Array]
 
 
 def most_iterations(problem: Problem) -> int:
@@ -88,10 +90,6 @@ def iterate(
     start = (guess, zero, zero, rate, jnp.asarray(False), jnp.asarray(False), jnp.int32(0))
     x, _, _, final, done, _, k = jax.lax.while_loop(active, once, start)
     return x, Converged(done, k, final)
-
-
-Equations = Callable[[Problem], Residual]
-LinearSolve = Callable[[Residual, Array], Array]
 
 
 def implicit(
