@@ -79,7 +79,7 @@ def solve_ensemble(
       loops, and none waits for another. It may span several processes (`sj.ensemble.connect`), each of which then calls
       this function with the same input and holds its own share of the results.
       After `jax.config.update("jax_num_cpu_devices", n)`, before the first array, cores are such devices, inside `jit`
-      too: on two of them in 0.51 to 0.53 of the time, where both shares take equally long.
+      too: on two of them in 0.51 to 0.54 of the time, where both shares take equally long.
     - `work`: an array of the work that each trajectory is expected to be, in any unit: `sol.stats["steps"]` of an
       earlier solve, or a parameter that makes it hard. Trajectories of like work then run together: what runs together
       ends with its slowest. Worth it where parameters are in no order and work differs by a factor of two and more.
