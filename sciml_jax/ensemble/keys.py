@@ -13,7 +13,7 @@ from ..solve.ode import solve_ode
 from ..solve.sde import solve_sde
 from ..solve.solution import Solution
 from ..solve.stochastic import Langevin, Stochastic
-from .axes import split
+from .axes import length
 
 _RANDOM = (Stochastic, Langevin, JumpProcess)
 
@@ -36,24 +36,17 @@ def with_keys(field: Any, key: Any, t_span: tuple, y0: PyTree, args: PyTree, in_
         raise TypeError(f"key must be an array of keys, jax.random.split(key, n), or one key; got {key!r}")
     if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         key = jax.random.wrap_key_data(key)
-    if key.ndim == 0:
-        try:
-            n = jax.tree.leaves(split(t_span, y0, args, in_axes).rows)[0].shape[0]
-        except ValueError as error:
-            raise ValueError(f"{error}; or give key= one key for each trajectory, jax.random.split(key, n)") from error
-        key = jax.random.split(key, n)
-    if key.ndim != 1:
+    if key.ndim > 1:
         raise ValueError(f"key must be an array of keys of shape (n,), one for each trajectory; got {key.shape}")
-    mapped = [x.shape[0] for x in jax.tree.leaves(split(t_span, y0, args, in_axes).rows)] if _maps(in_axes) else []
-    if mapped and mapped[0] != len(key):
-        raise ValueError(f"key= has {len(key)} keys for {mapped[0]} trajectories: give one key, which is split")
+    n = length(t_span, y0, args, in_axes)
+    if key.ndim == 0:
+        if n is None:
+            raise ValueError("in_axes maps nothing: give key= one key for each trajectory, jax.random.split(key, n)")
+        key = jax.random.split(key, n)
+    if n not in (None, len(key)):
+        raise ValueError(f"key= has {len(key)} keys for {n} trajectories: give one key, which is split")
     *others, axes = in_axes
     return (jax.vmap(key_words)(key), args), (*others, (0, axes))
-
-
-def _maps(in_axes: Any) -> bool:
-    """Whether `in_axes` maps anything."""
-    return any(axis is not None for axis in jax.tree.leaves(in_axes, is_leaf=lambda x: x is None))
 
 
 def solve_one(field: Any, t_span: tuple, y0: PyTree, args: PyTree, **options: Any) -> Solution:

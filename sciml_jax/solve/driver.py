@@ -374,5 +374,7 @@ def _looks_stiff(job: Job, loop: Loop) -> Bool[Array, ""]:
 
     try:
         return when(loop.accepted + loop.rejected > 1000, estimate, jnp.asarray(False), ())[0]
-    except (NotImplementedError, TypeError, ValueError):  # no forward derivative: a callback, a `custom_vjp`
+    except (NotImplementedError, TypeError, ValueError):
+        # JAX says so while tracing where a field has no forward derivative, as a callback or a `custom_vjp`; its steps
+        # have been traced by now, so that a mistake in it was told before. What it goes without is this hint
         return jnp.asarray(False)

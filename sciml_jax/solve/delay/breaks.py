@@ -62,18 +62,17 @@ class Breaks(NamedTuple):
         return jnp.where(jnp.any(matter), sign * jnp.minimum(after, before), 1.0)
 
 
-def add_break(n: Int[Array, ""], rows: Rows, t: Time, level, on) -> tuple[Int[Array, ""], Rows]:
-    """The list with one more, as long as there is room.
+def add_break(n: Int[Array, ""], rows: Rows, breaks: Breaks, t: Time, level, on) -> tuple[Int[Array, ""], Rows]:
+    """The list `breaks`, of which n lie in `rows`, with one more, as long as there is room.
 
     Where there is one at this time the lower of both levels stays: signs change once at each time.
     """
-    times, levels = (x[: rows.capacity] for x in rows.all())
-    there = (jnp.arange(rows.capacity) < n) & (jnp.abs(times - t) <= rounding(t, t))
+    there = breaks.used & (jnp.abs(breaks.times - t) <= rounding(t, t))
     known = jnp.any(there)
     place = jnp.where(known, jnp.argmax(there), n)
-    level = jnp.where(known, jnp.minimum(level, levels[place]), level)
+    level = jnp.where(known, jnp.minimum(level, breaks.levels[place]), level)
     on = on & (known | (n < rows.capacity))
-    rows = write_row(rows, (jnp.where(known, times[place], t), level.astype(jnp.int32)), place, on)
+    rows = write_row(rows, (jnp.where(known, breaks.times[place], t), level.astype(jnp.int32)), place, on)
     return n + (on & ~known), rows
 
 

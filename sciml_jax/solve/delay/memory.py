@@ -100,9 +100,7 @@ class Memory(eqx.Module):
         segments = tuple(jax.lax.stop_gradient(breaks.between(place)) for place in places)
         signs = signs if field.varying and signs is not None else ()
         history = History(job.method, kept, breaks, t, y, segments, signs=signs, taps=taps)
-        events = job.events[: self.events] + tuple(
-            Event(Crossing(field, j, breaks, self.order, places[j]), None, 0, False) for j in field.varying
-        )
+        events = job.events[: self.events] + self._crossings(field, breaks, places)
         stops = [] if job.step_to is None else [job.step_to]
         carried = self.stops(field, breaks)
         # sums of the same lags in another order: a step between them would have no length
@@ -113,8 +111,14 @@ class Memory(eqx.Module):
 
     def crossings(self, field: Any) -> tuple[Event, ...]:
         """The events of varying lags, as far as they are known before the solve."""
-        nowhere = Breaks(jnp.zeros((0,)), jnp.zeros((0,), jnp.int32), jnp.zeros((0,), bool))
-        return tuple(Event(Crossing(field, j, nowhere, self.order), None, 0, False) for j in field.varying)
+        return self._crossings(field, Breaks(jnp.zeros((0,)), jnp.zeros((0,), jnp.int32), jnp.zeros((0,), bool)))
+
+    def _crossings(self, field: Any, breaks: Breaks, places: list[Time] | None = None) -> tuple[Event, ...]:
+        """The events of varying lags, in a step that looks back around these places."""
+        return tuple(
+            Event(Crossing(field, j, breaks, self.order, None if places is None else places[j]), None, 0, False)
+            for j in field.varying
+        )
 
     def _place(self, job: Job, j: int, t: Time, y: State, signs: Any, breaks: Breaks) -> Time:
         """A time in the stretch without breaking points that lag j looks at from (t, y) on."""
@@ -164,9 +168,9 @@ class Memory(eqx.Module):
 
         `present`: the step as `(t_right, dense, True)`, where it has not been kept.
         """
-        free = [replace(e, condition=replace(e.condition, here=None)) for e in job.events[self.events :]]  # type: ignore
-        job = replace(job, events=job.events[: self.events] + tuple(free))
-        return seeing(job, _delayed(job).history._replace(segments=None, present=present))
+        history = _delayed(job).history
+        events = job.events[: self.events] + self._crossings(_delayed(job), history.breaks)
+        return seeing(replace(job, events=events), history._replace(segments=None, present=present))
 
     def replay(self, job: Job, i, t: Time, y: State, kept: tuple[Counters, tuple], t_right=None, *moved) -> Job:
         """The job as it stood before step i, from what the whole solve has kept; as `at` does.
@@ -190,7 +194,7 @@ class Memory(eqx.Module):
         ends = [view.t_next - field.lag(j, view.t_next, view.y_next, job.problem.args) for j in range(len(field.lags))]
         level = self._level(job, field, breaks, view.t_next, ends, code)
         on = view.on & (code != PLAIN) & (level <= self.order)
-        n, rows = add_break(counters.breaks, rows, view.t_next, level, on)
+        n, rows = add_break(counters.breaks, rows, breaks, view.t_next, level, on)
         beyond = self.whole | (jnp.min(jnp.stack(ends)) < kept.start(kept.oldest))
         gone = (kept.n > self.capacity) & beyond
         return Counters(counters.steps, n, counters.lost | (view.on & gone)), (starts, steps, rows)
