@@ -2,6 +2,7 @@
 
 from .closure import Closed, close
 from .entry import call_jitted
+from .forward_only import forward_only
 from .frozen import Frozen
 from .loop import when, while_loop
 from .result import RESULT, either, succeeded, tally
@@ -21,6 +22,7 @@ __all__ = [
     "close",
     "either",
     "empty_rows",
+    "forward_only",
     "in_turn",
     "max_norm",
     "read_row",

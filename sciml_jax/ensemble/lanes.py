@@ -11,12 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from ..core import Closed
+from ..core import Closed, forward_only
+from ..solve.sensitivity.gradient import TWICE, wrong_mode
 from ..solve.sensitivity.leaves import is_inexact, kept_arrays
 from .interpreter import Interpreter
 from .values import stack, unstack
 
 Evaluate: TypeAlias = Callable[[Callable, PyTree], PyTree]
+_ONCE = wrong_mode("Forward", forward_mode=True)
 
 
 def run_lanes(
@@ -57,9 +59,10 @@ def differentiable(
     moves = jax.tree.map(is_inexact, arrays)
     moves = (jax.tree.map(lambda inexact, fixed: inexact and not fixed, moves[0], constant), *moves[1:])
     function = with_captured(one)
+    apart = backwards is not None
     if forward_mode:
-        return _forward(function, evaluate, arrays, moves, apart=backwards is not None)
-    return _backward(function, evaluate, backwards or evaluate, arrays, moves)
+        return _forward(function, function, evaluate, arrays, moves, apart=apart, backwards=_ONCE)
+    return _backward(function, evaluate, backwards or evaluate, arrays, moves, apart=apart)
 
 
 def with_captured(one: Closed) -> Callable:
@@ -83,8 +86,9 @@ def _interpret(function, arrays, *, strict: bool) -> PyTree:
     return jax.tree.unflatten(jax.tree.structure(out), flat)
 
 
-def _forward(function, evaluate: Evaluate, arrays, moves, *, apart: bool) -> PyTree:
-    """With forward-mode derivatives: the tangents run in the same lanes."""
+def _forward(function, followed, evaluate: Evaluate, arrays, moves, *, apart: bool, backwards: str) -> PyTree:
+    """With forward-mode derivatives, those of `followed`: the tangents run in the same lanes. `backwards` is what is
+    said to who asks for reverse mode."""
 
     @jax.custom_jvp
     def run(moving, still):
@@ -96,14 +100,14 @@ def _forward(function, evaluate: Evaluate, arrays, moves, *, apart: bool) -> PyT
             (captured, d_captured), (shared, d_shared), (row, d_row) = captured, shared, row
             at, rest = eqx.partition((captured, shared, row), moves)
             along = (d_captured, d_shared, d_row)
-            out, d_out = jax.jvp(lambda at: function(*eqx.combine(at, rest)), (at,), (along,))
+            out, d_out = jax.jvp(lambda at: followed(*eqx.combine(at, rest)), (at,), (along,))
             return out, [d for x, d in zip(*map(jax.tree.leaves, (out, d_out)), strict=True) if is_inexact(x)]
 
         arrays = eqx.combine(*primals)
         out, d_out = evaluate(both, tuple(zip(arrays, tangents[0], strict=True)))
         out = evaluate(function, arrays) if apart else out
         flat, tree = jax.tree.flatten(out)
-        moved = iter(d_out)
+        moved = iter(forward_only(d_out, backwards))
         return out, jax.tree.unflatten(tree, [next(moved) if is_inexact(x) else _no_tangent(x) for x in flat])
 
     return run(*eqx.partition(arrays, moves))
@@ -113,15 +117,23 @@ def _no_tangent(x) -> np.ndarray:
     return np.zeros(x.shape, jax.dtypes.float0)
 
 
-def _backward(function, evaluate: Evaluate, backwards: Evaluate, arrays, moves) -> PyTree:
-    """With reverse-mode derivatives: a lane is solved again and pulled back at once."""
+def _backward(function, evaluate: Evaluate, backwards: Evaluate, arrays, moves, *, apart: bool) -> PyTree:
+    """With reverse-mode derivatives: a lane is solved again and pulled back at once. Both passes have derivatives in
+    forward mode."""
+
+    def keeping(captured, shared, row):
+        """`function`, as its own backward pass sees it: so it has derivatives in forward mode."""
+        at, rest = eqx.partition((captured, shared, row), moves)
+        return jax.vjp(lambda at: function(*eqx.combine(at, rest)), at)[0]
 
     @jax.custom_vjp
     def run(moving, still):
         return evaluate(function, eqx.combine(moving, still))
 
+    twice = partial(_forward, apart=apart, backwards=TWICE)
+
     def forward(moving, still):
-        return run(moving, still), (moving, still)
+        return twice(function, keeping, evaluate, eqx.combine(moving, still), moves), (moving, still)
 
     def backward(kept, cotangent):
         moving, still = kept_arrays(kept)
@@ -137,7 +149,9 @@ def _backward(function, evaluate: Evaluate, backwards: Evaluate, arrays, moves) 
 
         captured, shared, mapped = eqx.combine(moving, still)
         wanted = jax.tree.map(lambda x: None if x.dtype == jax.dtypes.float0 else x, cotangent)
-        of_captured, of_shared, of_rows = backwards(pull, (captured, shared, (mapped, wanted)))
+        given = (captured, shared, (mapped, wanted))
+        moved = (*moves[:2], (moves[2], jax.tree.map(lambda x: True, wanted)))
+        of_captured, of_shared, of_rows = twice(pull, pull, backwards, given, moved)
         total: Any = jax.tree.map(lambda x: jnp.sum(x, axis=0), (of_captured, of_shared))
         return (*total, of_rows), jax.tree.map(lambda x: None, still)
 

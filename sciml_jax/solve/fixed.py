@@ -16,6 +16,7 @@ from .saving import Final, Steps
 from .step_size import EqualSteps
 
 _KEPT_STEPS, _KEPT_BYTES = 256, 65_536  # of whose states reverse mode keeps every one
+_BLOCK = 4  # the most steps that are pulled back in one piece: a loop over so few costs as much as they do
 
 
 class Point(NamedTuple):
@@ -49,8 +50,9 @@ def march(
     r"""The outcome of N equal steps; if `timed`, also the times before and after them.
 
     With `checkpoint`, reverse mode keeps the states of up to 256 steps, or of 64 KiB, and recomputes each step once; of
-    more steps, or with fewer `snapshots`, those and one block between two of them, and then each step twice. By JAX's
-    own derivative rules: any order of derivatives, forward and reverse.
+    more steps, or with fewer `snapshots`, those and one block between two of them, and then each step twice, but those
+    of blocks of up to four steps, or 64 KiB, once. By JAX's own derivative rules: any order of derivatives, forward and
+    reverse.
     """
     assert isinstance(job.controller, EqualSteps)
     n, problem, method = job.controller.n, job.problem, job.method
@@ -128,15 +130,17 @@ def _scan(one, start: Point, n: int, checkpoint: bool, snapshots: int | None):
     """`lax.scan` of n steps; with `checkpoint` reverse mode keeps states alone, and of many steps not all of those."""
     if not checkpoint:
         return jax.lax.scan(one, start, length=n)
-    one = jax.checkpoint(one, prevent_cse=False)
+    state = trees.bytes_of(start)
     if snapshots is None:
-        few = n <= _KEPT_STEPS or n * trees.bytes_of(start) <= _KEPT_BYTES
-        snapshots = n if few else math.isqrt(n)
+        snapshots = n if n <= _KEPT_STEPS or n * state <= _KEPT_BYTES else math.isqrt(n)
+    again = jax.checkpoint(one, prevent_cse=False)
     if snapshots >= n:
-        return jax.lax.scan(one, start, length=n)
+        return jax.lax.scan(again, start, length=n)
     size = math.ceil(n / snapshots)
     blocks = n // size
-    inner = lambda length: jax.checkpoint(lambda point, _: jax.lax.scan(one, point, length=length))
+    whole = size <= _BLOCK and size * state <= _KEPT_BYTES
+    step, unroll = (one, size) if whole else (again, 1)
+    inner = lambda length: jax.checkpoint(lambda point, _: jax.lax.scan(step, point, length=length, unroll=unroll))
     point, rows = jax.lax.scan(inner(size), start, length=blocks)
     rows = jax.tree.map(lambda x: x.reshape(blocks * size, *x.shape[2:]), rows)
     if blocks * size < n:

@@ -90,7 +90,7 @@ def solve_jump(
     arguments.callable_with("rates", rates, "t, x, args")
     method = arguments.instance("method", SSA() if method is None else method, JumpMethod)
     changes = known_changes(stoichiometry)
-    start = known_counts(x0, changes)
+    start = known_counts(x0, changes, rates)
     span = arguments.span(t_span)
     if known(span) and float(span[1]) < float(span[0]):
         raise ValueError(f"a jump process goes forwards in time: t_span must have t1 >= t0; got {t_span}")

@@ -377,6 +377,43 @@ def test_gradients(method, gradient):
         np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-10)
 
 
+def test_second_derivatives():
+    """Forwards over backwards in lanes, with an event and in what all share, against a batch."""
+
+    def loss(p, backend):
+        options = {"events": FALL, "max_events": 4, "max_steps": 100, "save": [1.0, 2.0], "rtol": 1e-3}
+        field = lambda t, y, args: oscillator(t, y, args[0]) - 0.1 * args[1] * y
+        many = sj.solve_ensemble(
+            field, (0.0, 2.0), START, p, in_axes=(None, (0, None)), backend=backend, chunk=4, **options
+        )
+        return jnp.sum(many.y[..., 0] ** 2)
+
+    p = (jnp.asarray(RATES), jnp.asarray(0.3))
+    lanes, batch = (jax.jit(jax.hessian(loss), static_argnums=1)(p, b) for b in ("lanes", "vmap"))
+    for got, want in zip(jax.tree.leaves(lanes), jax.tree.leaves(batch), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-8, atol=1e-9)
+    assert np.abs(lanes[0][1]).min() > 1e-3  # every rate's slope depends on what is shared
+
+
+@pytest.mark.parametrize(
+    ("derive", "gradient", "message"),
+    [
+        (jax.grad, sj.Forward(), r"gradient=Forward\(\) .* give gradient=sj\.Recorded\(\)"),
+        (jax.jacfwd, sj.Recorded(), r"gradient=Recorded\(\) .* give gradient=sj\.Forward\(\)"),
+        (
+            lambda f: jax.grad(lambda r: jax.grad(f)(r)[0]),
+            sj.Recorded(),
+            "forwards over backwards, not backwards twice",
+        ),
+    ],
+    ids=["backwards", "forwards", "twice"],
+)
+def test_derivatives_of_the_other_mode_are_refused(derive, gradient, message):
+    options = {"in_axes": (None, 0), "backend": "lanes", "gradient": gradient}
+    with pytest.raises(TypeError, match=message):
+        derive(lambda rates: jnp.sum(sj.solve_ensemble(oscillator, (0.0, 1.0), START, rates, **options).y))(RATES)
+
+
 def test_it_goes_through_jit_and_vmap():
     def run(start, backend):
         return sj.solve_ensemble(oscillator, (0.0, 1.0), start, RATES, in_axes=(None, 0), backend=backend).y
@@ -384,6 +421,9 @@ def test_it_goes_through_jit_and_vmap():
     starts = jnp.stack([START, 2 * START])
     lanes, batch = (jax.jit(jax.vmap(run, (0, None)), static_argnums=1)(starts, b) for b in ("lanes", "vmap"))
     np.testing.assert_allclose(lanes, batch, rtol=1e-12)
+
+
+MIXED = np.random.default_rng(0).normal(size=(20, 20)) / 20
 
 
 def forced(t, y, rate):
@@ -398,10 +438,11 @@ def forced(t, y, rate):
         (oscillator, START, {"save": np.linspace(0.0, 1.0, 5)}, True),  # sorted once, for all
         (oscillator, START, {"save": [1.0, 0.5]}, True),
         (forced, START, {}, True),
+        (lambda t, y, rate: rate * (MIXED @ (MIXED @ y)), np.ones(20), {}, False),  # 10,000 operations a step
         (lambda t, y, rate: -rate * jnp.sort(y), START, {}, False),
         (lambda t, y, rate: -rate * jnp.fft.fft(y).real, np.ones(64), {}, False),
     ],
-    ids=["plain", "times", "list of times", "forced", "sorted", "transformed"],
+    ids=["plain", "times", "list of times", "forced", "long", "sorted", "transformed"],
 )
 def test_auto_takes_lanes_where_they_suit(field, start, options, suited):
     def text(backend):

@@ -211,6 +211,8 @@ def test_derivatives_are_refused():
 
 # what is refused before solving
 
+BY_MASS = sj.MassAction(np.maximum(-np.array(SIR), 0), np.maximum(SIR, 0))
+
 
 @cache
 def _rates(n):
@@ -240,6 +242,8 @@ def _rates(n):
             r"have shape \(2, 2\), but stoichiometry \(2, 3",
         ),
         ({"x0": np.array([1.0, np.nan, 0.0])}, ValueError, "x0 must be finite"),
+        ({"rates": BY_MASS, "x0": np.array([1.0, 0.5, 0.0])}, ValueError, "whole numbers, none negative"),
+        ({"rates": BY_MASS, "x0": [1, -1, 0]}, ValueError, "whole numbers, none negative"),
         ({"t_span": (1.0, 0.0)}, ValueError, "forwards in time"),
         ({"t_span": (0.0, np.inf)}, ValueError, "finite"),
         ({"key": None}, ValueError, "needs a key"),

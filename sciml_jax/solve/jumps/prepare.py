@@ -141,7 +141,7 @@ def known_changes(stoichiometry: Any) -> Table:
     return Table(matrix)
 
 
-def known_counts(x0: Any, changes: Table) -> Any:
+def known_counts(x0: Any, changes: Table, rates: Callable) -> Any:
     """The counts at t0, an array."""
     x0 = x0 if hasattr(x0, "dtype") else np.asarray(x0) if known(x0) else jnp.asarray(x0)
     species = changes.array.shape[1]
@@ -155,6 +155,10 @@ def known_counts(x0: Any, changes: Table) -> Any:
         raise ValueError(f"stoichiometry has changes above {most}, the largest {x0.dtype}: give x0 as floats")
     if known(x0) and not np.all(np.isfinite(np.asarray(x0))):
         raise ValueError(f"x0 must be finite; got {np.asarray(x0)}")
+    if known(x0) and isinstance(rates, MassAction) and np.any((np.asarray(x0) < 0) | (np.asarray(x0) % 1 > 0)):
+        raise ValueError(
+            f"x0 must be whole numbers, none negative, for sj.MassAction; got {np.asarray(x0)}: round them"
+        )
     return x0
 
 

@@ -8,9 +8,22 @@ import equinox as eqx
 
 from ..job import Job, Outcome
 
-# what JAX says when a derivative of the other mode is asked for
+TWICE = (
+    "second derivatives of a solve go forwards over backwards, not backwards twice: jax.jacfwd(jax.grad(f)), "
+    "jax.hessian(f), or jax.jvp of jax.grad(f)"
+)
+# what JAX says when a derivative of the other mode is asked for, or one backwards through a backward pass
 _FORWARD_REFUSED = ("forward-mode",)
 _REVERSE_REFUSED = ("Reverse-mode", "reverse-mode")
+_TWICE_REFUSED = ("Linearization failed",)
+
+
+def wrong_mode(name: str, forward_mode: bool) -> str:
+    """What a gradient says that is asked for derivatives of the mode it does not have."""
+    has, wants, cure = "reverse mode (jax.grad, jax.vjp)", "forward mode (jax.jvp, jax.jacfwd)", "Forward"
+    if forward_mode:
+        has, wants, cure = wants, f"{has} or jax.linearize", "Recorded"
+    return f"gradient={name}() differentiates a solve in {has}, and {wants} was asked for: give gradient=sj.{cure}()"
 
 
 class Gradient(eqx.Module):
@@ -31,14 +44,12 @@ class Gradient(eqx.Module):
         try:
             yield
         except (TypeError, ValueError) as error:
-            refused = _REVERSE_REFUSED if self.forward_mode else _FORWARD_REFUSED
-            if not any(words in str(error) for words in refused):
-                raise
-            has, wants = "reverse mode (jax.grad, jax.vjp)", "forward mode (jax.jvp, jax.jacfwd)"
-            cure = "Forward"
-            if self.forward_mode:
-                has, wants, cure = wants, f"{has} or jax.linearize", "Recorded"
-            raise TypeError(
-                f"gradient={type(self).__name__}() differentiates a solve in {has}, and {wants} was asked for: "
-                f"give gradient=sj.{cure}()"
-            ) from error
+            if _says(error, _REVERSE_REFUSED if self.forward_mode else _FORWARD_REFUSED):
+                raise TypeError(wrong_mode(type(self).__name__, self.forward_mode)) from error
+            if _says(error, _TWICE_REFUSED):
+                raise TypeError(TWICE) from error
+            raise
+
+
+def _says(error: Exception, words: tuple[str, ...]) -> bool:
+    return any(word in str(error) for word in words)

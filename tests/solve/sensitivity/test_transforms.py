@@ -200,6 +200,12 @@ def test_reverse_mode_through_forward_is_refused(transform, wrap):
         wrap(transform(lambda k: angle(k, sj.Forward())))(0.7)
 
 
+@pytest.mark.parametrize("gradient", [sj.Recorded(), sj.Backsolve()], ids=["Recorded", "Backsolve"])
+def test_reverse_mode_twice_is_refused(gradient):
+    with pytest.raises(TypeError, match=r"forwards over backwards, not backwards twice: jax\.jacfwd\(jax\.grad\(f\)\)"):
+        jax.grad(jax.grad(lambda k: angle(k, gradient)))(0.7)
+
+
 def test_errors_of_the_users_field_stay_as_they_are():
     def field(t, y, args):
         raise TypeError("mine: forward is not a mode")
