@@ -5,6 +5,7 @@ from .entry import call_jitted
 from .forward_only import forward_only
 from .frozen import Frozen
 from .loop import when, while_loop
+from .own_jvp import own_jvp
 from .result import RESULT, either, succeeded, tally
 from .rows import Rows, empty_rows, read_row, write_row
 from .table import Table
@@ -25,6 +26,7 @@ __all__ = [
     "forward_only",
     "in_turn",
     "max_norm",
+    "own_jvp",
     "read_row",
     "rms_norm",
     "succeeded",

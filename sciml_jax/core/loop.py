@@ -10,7 +10,7 @@ import numpy as np
 from jax.custom_batching import custom_vmap
 from jax.custom_derivatives import SymbolicZero
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Primitive, jaxpr_as_fun
-from jax.interpreters import batching, mlir
+from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Bool
 
 from .dependencies import depends
@@ -155,6 +155,15 @@ def _run(spec: _Spec, *operands):
     return differentiable(*operands)
 
 
+def _lost(primals, tangents, *, role: str):
+    """These loops have a derivative of their own, so that none goes through what they are made of, unless it is lost:
+    JAX drops it from the forward pass of a gradient inside `jax.lax.scan` when it differentiates that gradient."""
+    raise TypeError(
+        "second derivatives of a solve do not go through jax.lax.map or scan: write jax.vmap for jax.lax.map, leave "
+        'out chunk= of an ensemble (or backend="lanes"), or take jax.jacfwd(jax.jacfwd(f)) with gradient=sj.Forward()'
+    )
+
+
 mark_p = Primitive("loop_mark")
 """The identity, by which an interpreter of jaxprs knows these loops and what is what in them.
 
@@ -165,6 +174,7 @@ mark_p.def_impl(lambda x, *, role: x)
 mark_p.def_abstract_eval(lambda x, *, role: x)
 mlir.register_lowering(mark_p, lambda context, x, *, role: [x])
 batching.defvectorized(mark_p)
+ad.primitive_jvps[mark_p] = _lost
 
 
 def is_loop(jaxpr: Jaxpr) -> bool:

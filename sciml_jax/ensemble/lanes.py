@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from ..core import Closed, forward_only
+from ..core import Closed, forward_only, own_jvp
 from ..solve.sensitivity.gradient import TWICE, wrong_mode
 from ..solve.sensitivity.leaves import is_inexact, kept_arrays
 from .interpreter import Interpreter
@@ -90,12 +90,10 @@ def _forward(function, followed, evaluate: Evaluate, arrays, moves, *, apart: bo
     """With forward-mode derivatives, those of `followed`: the tangents run in the same lanes. `backwards` is what is
     said to who asks for reverse mode."""
 
-    @jax.custom_jvp
     def run(moving, still):
         return evaluate(function, eqx.combine(moving, still))
 
-    @run.defjvp
-    def _(primals, tangents):
+    def jvp(primals, tangents):
         def both(captured, shared, row):
             (captured, d_captured), (shared, d_shared), (row, d_row) = captured, shared, row
             at, rest = eqx.partition((captured, shared, row), moves)
@@ -110,7 +108,7 @@ def _forward(function, followed, evaluate: Evaluate, arrays, moves, *, apart: bo
         moved = iter(forward_only(d_out, backwards))
         return out, jax.tree.unflatten(tree, [next(moved) if is_inexact(x) else _no_tangent(x) for x in flat])
 
-    return run(*eqx.partition(arrays, moves))
+    return own_jvp(run, jvp, *eqx.partition(arrays, moves))
 
 
 def _no_tangent(x) -> np.ndarray:
