@@ -45,7 +45,7 @@ def depends_in(eqn: JaxprEqn, inputs: list[bool], differentiably: bool = False) 
             return _while(eqn, inputs, differentiably)
         case "scan":
             return _scan(eqn, inputs, differentiably)
-        case "custom_jvp_call" if differentiably and not _around_vmap(eqn):
+        case "custom_jvp_call" | "own_jvp" if differentiably and not _around_vmap(eqn):
             return [True] * len(eqn.outvars)  # the rule may follow what the value does not: a root is its own guess
         case "cond":
             branches = [depends(_inside(b), inputs[1:], differentiably=differentiably) for b in eqn.params["branches"]]

@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.custom_batching import custom_vmap
 from jax.custom_derivatives import SymbolicZero
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Primitive, jaxpr_as_fun
+from jax.extend.core import Jaxpr, Literal, Primitive, jaxpr_as_fun
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Bool
 
 from .dependencies import depends
+from .own_jvp import hoisted
 from .primitives import opened
 
 Carry = TypeVar("Carry")
@@ -59,8 +60,8 @@ def while_loop(
         new, new_buffers = body(jax.tree.unflatten(tree, xs[:n]), jax.tree.unflatten(buffers_tree, xs[n:]), on)
         return _like(flat, tree, new, "carry") + _like(flat_buffers, buffers_tree, new_buffers, "buffers")
 
-    active_jaxpr, active_consts = _hoist(jax.make_jaxpr(flat_active)(*flat))
-    body_jaxpr, body_consts = _hoist(jax.make_jaxpr(flat_body)(jnp.asarray(True), *flat, *flat_buffers))
+    active_jaxpr, active_consts = hoisted(jax.make_jaxpr(flat_active)(*flat))
+    body_jaxpr, body_consts = hoisted(jax.make_jaxpr(flat_body)(jnp.asarray(True), *flat, *flat_buffers))
     n_active = len(active_consts)
     run_active, run_body = jaxpr_as_fun(active_jaxpr), jaxpr_as_fun(body_jaxpr)
     spec = _Spec(
@@ -122,17 +123,6 @@ class _Spec:
 
 def _split(xs, n):
     return list(xs[:n]), list(xs[n:])
-
-
-def _hoist(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list]:
-    """The constants of a jaxpr, tracers among them, as leading arguments."""
-    jaxpr = closed.jaxpr
-    moved = jaxpr.replace(
-        constvars=(),
-        invars=[*jaxpr.constvars, *jaxpr.invars],
-        debug_info=jaxpr.debug_info.with_unknown_names(),
-    )
-    return ClosedJaxpr(moved, ()), list(closed.consts)
 
 
 def _like(old: list, tree, new, name: str) -> list:

@@ -10,23 +10,39 @@ from jaxtyping import PyTree
 
 
 def own_jvp(function: Callable, jvp: Callable, *operands: PyTree) -> PyTree:
-    """`function(*operands)`, whose derivative is `jvp(operands, tangents) -> (out, tangent of out)`.
+    """`function(*operands)`, whose derivative is `jvp(again, operands, tangents) -> (out, tangent of out)`.
 
-    As `jax.custom_jvp`, but in loops too: JAX drops those rules from the forward pass of a `jax.custom_vjp` inside a
-    `jax.lax.scan` when it differentiates a gradient, and goes through the function itself without a word.
+    As `jax.custom_jvp`, but in loops too: JAX drops those rules from what a `jax.lax.scan` or a `jax.custom_vjp` inside
+    one keeps for its backward pass when it differentiates a gradient, and goes through the function without a word.
 
-    Neither function may close over tracers. Tangents of what is not inexact, and those that `jvp` returns for it, have
-    the dtype float0.
+    `again(*operands)` is this function once more, with this derivative. What `function` closes over is a constant of
+    it; `jvp` must not close over tracers that have ended by the time it is called. Tangents of what is not inexact,
+    and those that `jvp` returns for it, have the dtype float0.
     """
     flat, tree = jax.tree.flatten(operands)
     closed, shape = jax.make_jaxpr(lambda *xs: function(*jax.tree.unflatten(tree, xs)), return_shape=True)(*flat)
+    call, consts = hoisted(closed)
+    n, out_tree = len(consts), jax.tree.structure(shape)
 
-    def flat_jvp(xs, dots):
-        out, d_out = jvp(jax.tree.unflatten(tree, xs), jax.tree.unflatten(tree, dots))
+    def flat_jvp(again, xs, dots):
+        def once_more(*operands):
+            return jax.tree.unflatten(out_tree, again(*xs[:n], *jax.tree.leaves(operands)))
+
+        out, d_out = jvp(once_more, jax.tree.unflatten(tree, xs[n:]), jax.tree.unflatten(tree, dots[n:]))
         return jax.tree.leaves(out), jax.tree.leaves(d_out)
 
-    out = own_jvp_p.bind(*flat, call_jaxpr=closed, jvp=flat_jvp)
-    return jax.tree.unflatten(jax.tree.structure(shape), out)
+    return jax.tree.unflatten(out_tree, own_jvp_p.bind(*consts, *flat, call_jaxpr=call, jvp=flat_jvp))
+
+
+def hoisted(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list]:
+    """The constants of a jaxpr, tracers among them, as leading arguments."""
+    jaxpr = closed.jaxpr
+    moved = jaxpr.replace(
+        constvars=(),
+        invars=[*jaxpr.constvars, *jaxpr.invars],
+        debug_info=jaxpr.debug_info.with_unknown_names(),
+    )
+    return ClosedJaxpr(moved, ()), list(closed.consts)
 
 
 def _run(*operands, call_jaxpr: ClosedJaxpr, jvp: Callable) -> list:
@@ -34,15 +50,17 @@ def _run(*operands, call_jaxpr: ClosedJaxpr, jvp: Callable) -> list:
 
 
 def _jvp(primals, tangents, *, call_jaxpr: ClosedJaxpr, jvp: Callable):
-    return jvp(list(primals), [ad.instantiate_zeros(t) for t in tangents])
+    again = partial(own_jvp_p.bind, call_jaxpr=call_jaxpr, jvp=jvp)
+    return jvp(again, list(primals), [ad.instantiate_zeros(t) for t in tangents])
 
 
 def _batched(operands, axes, *, call_jaxpr: ClosedJaxpr, jvp: Callable):
     axes = list(axes)  # None for what is not batched
     many = jax.vmap(jaxpr_as_fun(call_jaxpr), in_axes=axes)
+    again = partial(own_jvp_p.bind, call_jaxpr=call_jaxpr, jvp=jvp)
 
-    def jvp_of_many(xs, dots):
-        return jax.vmap(jvp, in_axes=(axes, axes))(xs, dots)
+    def jvp_of_many(_, xs, dots):
+        return jax.vmap(partial(jvp, again), in_axes=(axes, axes))(xs, dots)
 
     out = own_jvp_p.bind(*operands, call_jaxpr=jax.make_jaxpr(many)(*operands), jvp=jvp_of_many)
     return out, [0] * len(out)

@@ -28,7 +28,7 @@ ELEMENTWISE = frozenset(
 CALLS = frozenset(
     (
         *("jit", "pjit", "closed_call", "core_call", "named_call", "checkpoint", "remat", "remat2"),
-        *("custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr", "custom_vmap_call"),
+        *("custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr", "custom_vmap_call", "own_jvp"),
     )
 )
 """The value is that of the one jaxpr among the parameters."""

@@ -93,7 +93,7 @@ def _forward(function, followed, evaluate: Evaluate, arrays, moves, *, apart: bo
     def run(moving, still):
         return evaluate(function, eqx.combine(moving, still))
 
-    def jvp(primals, tangents):
+    def jvp(_, primals, tangents):
         def both(captured, shared, row):
             (captured, d_captured), (shared, d_shared), (row, d_row) = captured, shared, row
             at, rest = eqx.partition((captured, shared, row), moves)

@@ -18,7 +18,7 @@ from ..core.primitives import size_of as size
 from .pattern_rules import RULES, Rows, TooDense, check_density, dense, fold, repeat, union
 
 # the derivative of these is the user's own: `round` inside may have one, so that nothing may be cut there
-_OWN_DERIVATIVE = {"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"}
+_OWN_DERIVATIVE = {"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr", "own_jvp"}
 _CUT = {"stop_gradient", "sign", "floor", "ceil", "round", "nextafter"}
 _UNROLLED, _EQUATIONS = 64, 2000  # turns of a scan, or equations in all of them, that are followed one by one
 _ROUNDS = 16  # of a loop, until what it carries depends on everything

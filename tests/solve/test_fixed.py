@@ -160,3 +160,14 @@ def test_float32():
     sol = sj.solve_ode(decay, (0.0, 1.0), jnp.float32(1), method=sj.RK4(), steps=10, save=sj.Steps())
     assert sol.y.dtype == sol.t.dtype == jnp.float32
     np.testing.assert_allclose(sol.y, np.exp(-np.linspace(0, 1, 11)), rtol=2e-6)
+
+
+@pytest.mark.parametrize("method", [sj.ImplicitEuler(), sj.Kvaerno3(), sj.Radau5(), sj.Tsit5()])
+def test_second_derivatives(method):
+    """Forwards over backwards against central differences of the gradient, whose error is eps^2 = 1e-10; `custom_root`
+    and `custom_jvp` lose their derivatives there, and were wrong by a third."""
+    options = {"method": method, "steps": 3, "rtol": 1e-12, "atol": 1e-12}  # of Newton's iteration
+    end = lambda k: sj.solve_ode(lambda t, y, k: -k * y**2, (0.0, 1.0), 1.0, k, **options).y
+    slope, eps = jax.jit(jax.grad(end)), 1e-5
+    want = (slope(1.0 + eps) - slope(1.0 - eps)) / (2 * eps)
+    np.testing.assert_allclose(jax.jit(jax.hessian(end))(1.0), want, rtol=1e-8)

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.core
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from ...core import close, own_jvp
 from ...linalg import Structure, linear_solver
 from ..problem import Problem
 
@@ -110,7 +112,17 @@ def implicit(
     guess = jax.lax.stop_gradient(guess)
     if problem.notes:
         return _noted(problem, equations, guess, linear_solve, solve)
-    return jax.lax.custom_root(equations(problem), guess, solve, linear_solve, has_aux=True)
+    residual = close(equations(problem), guess)
+    at = lambda captured: eqx.tree_at(lambda c: c.captured, residual, captured) if captured else residual  # noqa: E731
+
+    def jvp(again, primals, tangents):
+        (captured, guess), (d_captured, _) = primals, tangents
+        root, rest = again(captured, guess)
+        moved = jax.jvp(lambda captured: at(captured)(root), (captured,), (d_captured,))[1]
+        d_root = linear_solve(jax.linearize(at(captured), root)[1], -moved)
+        return (root, rest), (d_root, jax.tree.map(jnp.zeros_like, rest))
+
+    return own_jvp(lambda captured, guess: solve(at(captured), guess), jvp, residual.captured, guess)
 
 
 def _noted(
