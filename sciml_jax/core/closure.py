@@ -30,6 +30,10 @@ class Closed(eqx.Module):
             raise TypeError(f"a traced function was made for arguments {self.in_tree}, but called with {tree}")
         return jax.tree.unflatten(self.out_tree, jax.core.eval_jaxpr(self.jaxpr, self.captured, *flat))
 
+    def holding(self, captured: list[Array]) -> "Closed":
+        """The same function with other arrays captured."""
+        return Closed(captured, self.jaxpr, self.in_tree, self.out_tree)
+
     def ignores(self, argument: int) -> bool:
         """Whether the value certainly does not depend on the argument in this place."""
         flat = jax.tree.unflatten(self.in_tree, range(self.in_tree.num_leaves))

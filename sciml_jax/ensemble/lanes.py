@@ -69,7 +69,7 @@ def with_captured(one: Closed) -> Callable:
     """`one` as a function of what it has captured, too."""
 
     def function(captured, shared, row):
-        return eqx.tree_at(lambda c: c.captured, one, captured)(shared, row) if captured else one(shared, row)
+        return one.holding(captured)(shared, row)
 
     return function
 

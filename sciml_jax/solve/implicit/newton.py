@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.core
 import jax.numpy as jnp
@@ -113,16 +112,19 @@ def implicit(
     if problem.notes:
         return _noted(problem, equations, guess, linear_solve, solve)
     residual = close(equations(problem), guess)
-    at = lambda captured: eqx.tree_at(lambda c: c.captured, residual, captured) if captured else residual  # noqa: E731
+    # traced now, as what `linear_solve` has closed over may have ended when a derivative is taken
+    corrected = close(lambda root, b: linear_solve(jax.linearize(residual, root)[1], b), guess, guess)
+
+    def root_of(captured, _, guess):
+        return solve(residual.holding(captured), guess)
 
     def jvp(again, primals, tangents):
-        (captured, guess), (d_captured, _) = primals, tangents
-        root, rest = again(captured, guess)
-        moved = jax.jvp(lambda captured: at(captured)(root), (captured,), (d_captured,))[1]
-        d_root = linear_solve(jax.linearize(at(captured), root)[1], -moved)
-        return (root, rest), (d_root, jax.tree.map(jnp.zeros_like, rest))
+        (captured, matrix, guess), (d_captured, _, _) = primals, tangents
+        root, rest = again(captured, matrix, guess)
+        moved = jax.jvp(lambda captured: residual.holding(captured)(root), (captured,), (d_captured,))[1]
+        return (root, rest), (corrected.holding(matrix)(root, -moved), jax.tree.map(jnp.zeros_like, rest))
 
-    return own_jvp(lambda captured, guess: solve(at(captured), guess), jvp, residual.captured, guess)
+    return own_jvp(root_of, jvp, residual.captured, corrected.captured, guess)
 
 
 def _noted(

@@ -411,3 +411,17 @@ def test_quadratic_invariants():
     y0 = jnp.array([0.6, 0.0, 0.8])
     sol = sj.solve_ode(field, (0.0, 100.0), y0, method=sj.GaussLegendre4(), dt=0.25)
     assert float(jnp.sum(sol.y**2)) == pytest.approx(1, abs=1e-11)
+
+
+@pytest.mark.parametrize("derive, gradient", [(jax.jacfwd, sj.Forward()), (jax.grad, sj.Recorded())])
+@pytest.mark.parametrize("steps", [{}, {"steps": 3}], ids=["adaptive", "steps"])
+def test_derivatives_of_large_systems(derive, gradient, steps):
+    """Of more than 500 unknowns of all stages together, solved by GMRES: a wave on a ring decays as its eigenvalue."""
+    n, t1 = 170, 0.01
+    wave, rate = np.sin(2 * np.pi * np.arange(n) / n), 1e4 * (2 * np.cos(2 * np.pi / n) - 2)
+    field = lambda t, y, k: 1e4 * k * (jnp.roll(y, 1) + jnp.roll(y, -1) - 2 * y)
+    options = {"method": sj.Radau5(), "gradient": gradient, "rtol": 1e-8, "atol": 1e-10}
+    end = lambda k: sj.solve_ode(field, (0.0, t1), wave, k, **options, **steps).y[20]
+    slope = jax.jit(derive(end))(1.0)
+    # steps of 1/220: the method's error is below 1e-9
+    np.testing.assert_allclose(slope, rate * t1 * wave[20] * np.exp(rate * t1), rtol=1e-6)
