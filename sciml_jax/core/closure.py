@@ -75,3 +75,14 @@ def close(function: Callable, *args: PyTree) -> Closed:
     """
     closed, out = jax.make_jaxpr(function, return_shape=True)(*args)
     return Closed(list(closed.consts), closed.jaxpr, jax.tree.structure(args), jax.tree.structure(out))
+
+
+def hoisted(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list]:
+    """The constants of a jaxpr, tracers among them, as leading arguments."""
+    jaxpr = closed.jaxpr
+    moved = jaxpr.replace(
+        constvars=(),
+        invars=[*jaxpr.constvars, *jaxpr.invars],
+        debug_info=jaxpr.debug_info.with_unknown_names(),
+    )
+    return ClosedJaxpr(moved, ()), list(closed.consts)

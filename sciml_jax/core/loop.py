@@ -13,8 +13,8 @@ from jax.extend.core import Jaxpr, Literal, Primitive, jaxpr_as_fun
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array, Bool
 
+from .closure import hoisted
 from .dependencies import depends
-from .own_jvp import hoisted
 from .primitives import opened
 
 Carry = TypeVar("Carry")

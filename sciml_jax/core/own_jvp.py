@@ -8,6 +8,8 @@ from jax.extend.core import ClosedJaxpr, Primitive, jaxpr_as_fun
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import PyTree
 
+from .closure import hoisted
+
 
 def own_jvp(function: Callable, jvp: Callable, *operands: PyTree) -> PyTree:
     """`function(*operands)`, whose derivative is `jvp(again, operands, tangents) -> (out, tangent of out)`.
@@ -32,17 +34,6 @@ def own_jvp(function: Callable, jvp: Callable, *operands: PyTree) -> PyTree:
         return jax.tree.leaves(out), jax.tree.leaves(d_out)
 
     return jax.tree.unflatten(out_tree, own_jvp_p.bind(*consts, *flat, call_jaxpr=call, jvp=flat_jvp))
-
-
-def hoisted(closed: ClosedJaxpr) -> tuple[ClosedJaxpr, list]:
-    """The constants of a jaxpr, tracers among them, as leading arguments."""
-    jaxpr = closed.jaxpr
-    moved = jaxpr.replace(
-        constvars=(),
-        invars=[*jaxpr.constvars, *jaxpr.invars],
-        debug_info=jaxpr.debug_info.with_unknown_names(),
-    )
-    return ClosedJaxpr(moved, ()), list(closed.consts)
 
 
 def _run(*operands, call_jaxpr: ClosedJaxpr, jvp: Callable) -> list:

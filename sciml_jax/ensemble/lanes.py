@@ -61,7 +61,7 @@ def differentiable(
     function = with_captured(one)
     apart = backwards is not None
     if forward_mode:
-        return _forward(function, function, evaluate, arrays, moves, apart=apart, backwards=_ONCE)
+        return _forward(function, function, evaluate, arrays, moves, apart=apart, refusal=_ONCE)
     return _backward(function, evaluate, backwards or evaluate, arrays, moves, apart=apart)
 
 
@@ -86,8 +86,8 @@ def _interpret(function, arrays, *, strict: bool) -> PyTree:
     return jax.tree.unflatten(jax.tree.structure(out), flat)
 
 
-def _forward(function, followed, evaluate: Evaluate, arrays, moves, *, apart: bool, backwards: str) -> PyTree:
-    """With forward-mode derivatives, those of `followed`: the tangents run in the same lanes. `backwards` is what is
+def _forward(function, followed, evaluate: Evaluate, arrays, moves, *, apart: bool, refusal: str) -> PyTree:
+    """With forward-mode derivatives, those of `followed`: the tangents run in the same lanes. `refusal` is what is
     said to who asks for reverse mode."""
 
     def run(moving, still):
@@ -105,7 +105,7 @@ def _forward(function, followed, evaluate: Evaluate, arrays, moves, *, apart: bo
         out, d_out = evaluate(both, tuple(zip(arrays, tangents[0], strict=True)))
         out = evaluate(function, arrays) if apart else out
         flat, tree = jax.tree.flatten(out)
-        moved = iter(forward_only(d_out, backwards))
+        moved = iter(forward_only(d_out, refusal))
         return out, jax.tree.unflatten(tree, [next(moved) if is_inexact(x) else _no_tangent(x) for x in flat])
 
     return own_jvp(run, jvp, *eqx.partition(arrays, moves))
@@ -128,7 +128,7 @@ def _backward(function, evaluate: Evaluate, backwards: Evaluate, arrays, moves, 
     def run(moving, still):
         return evaluate(function, eqx.combine(moving, still))
 
-    twice = partial(_forward, apart=apart, backwards=TWICE)
+    twice = partial(_forward, apart=apart, refusal=TWICE)
 
     def forward(moving, still):
         return twice(function, keeping, evaluate, eqx.combine(moving, still), moves), (moving, still)
